@@ -1,0 +1,101 @@
+"""What happens, as it happens: use cases tell events, the console shows them. Core code never prints."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """The parent of all events; `kind` is the class name in lower case, as `--json-events` writes it."""
+
+    @property
+    def kind(self) -> str:
+        """The event's name in JSON."""
+        return type(self).__name__.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Event):
+    """Something was done, or is about to be: a short name and what there is to say about it."""
+
+    name: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Caution(Event):
+    """Something the user should know; the command goes on."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Planned(Event):
+    """What will be sent, before it is sent."""
+
+    rows: tuple[tuple[str, str], ...]
+    title: str = "plan"
+
+
+@dataclass(frozen=True, slots=True)
+class Changed(Event):
+    """A run went into another state."""
+
+    run: str
+    state: str
+    reason: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine(Event):
+    """One line of a run's log.
+
+    Attributes:
+        time: seconds since the leg started, as the platform says; may run backwards.
+        stream: `stdout` or `stderr`.
+        text: without its line end.
+    """
+
+    time: float
+    stream: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress(Event):
+    """How far the training is.
+
+    Attributes:
+        epoch: 1-based; `epochs` is how many there will be.
+        metrics: of this epoch, such as `val/mAP50`.
+        eta: seconds still to go, by the pace so far; None when unknown.
+    """
+
+    epoch: int
+    epochs: int
+    metrics: dict[str, float] = field(default_factory=dict)
+    eta: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waited(Event):
+    """A watched run was looked at again.
+
+    Attributes:
+        elapsed: seconds since it was submitted.
+        billed: hours that count against the quota so far; 0 where nothing is billed.
+    """
+
+    run: str
+    state: str
+    elapsed: float
+    billed: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched(Event):
+    """A file arrived under its final name. `verified`: its size and SHA-256 are the manifest's."""
+
+    name: str
+    size: int
+    verified: bool

@@ -1,0 +1,303 @@
+"""The words that every part shares: what is asked for (Spec), how it stands (State), how it ended (Result).
+
+Nothing here is shaped like one platform, and nothing here imports more than the standard library: this module is
+loaded on the far side too.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self
+
+from containerid.errors import UsageError
+from containerid.events import Event, LogLine
+
+SPEC_VERSION = 1
+RESULT_FILE = "result.json"
+MANIFEST_FILE = "manifest.json"
+RESULT_MARK = "CID_RESULT "
+"""The start of a run's last log line; the result as one line of JSON follows it."""
+
+Tell = Callable[[Event], None]
+Metrics = dict[str, float]
+
+
+class State(StrEnum):
+    """Where a run stands. `fetched` and `verified` are facts about a run, not states."""
+
+    CREATED = "created"
+    SYNCED = "synced"
+    WAITING = "waiting"
+    SUBMITTING = "submitting"
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    PAUSED = "paused"
+    REFUSED = "refused"
+    LOST = "lost"
+
+    @property
+    def final(self) -> bool:
+        """Nothing more will happen to the run by itself."""
+        return self in _FINAL
+
+
+_FINAL = {State.SUCCEEDED, State.FAILED, State.CANCELLED, State.PAUSED, State.REFUSED, State.LOST}
+
+
+class _Document:
+    """A frozen dataclass that is also a JSON object: unknown keys are refused, nested documents are read as such."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types only; tuples become lists."""
+        document: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return document
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """Read back what `to_dict` gave.
+
+        Raises:
+            UsageError: a key is unknown, which means the two ends are not the same version.
+        """
+        known = {each.name: each for each in fields(cls)}
+        if unknown := sorted(set(document) - set(known)):
+            raise UsageError(f"{cls.__name__.lower()} holds keys that this version does not know: {', '.join(unknown)}")
+        return cls(**{name: _read(known[name].type, value) for name, value in document.items()})
+
+
+def _read(kind: Any, value: Any) -> Any:
+    if isinstance(kind, type) and issubclass(kind, _Document):
+        return kind.from_dict(value)
+    return tuple(value) if isinstance(value, list) else value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code(_Document):
+    """Which code a run executes and how it gets there.
+
+    Attributes:
+        sha: the snapshot commit, 40 hex digits; empty outside git (local runs only).
+        tree: the tree id of that commit.
+        carried_tree: the tree id of what is carried, which leaves data folders out; equals `tree` when nothing is.
+        branch: the branch the snapshot was taken from; empty when detached.
+        ref: the ref that holds the SHA on the remote; empty when it was not pushed.
+        remote: the URL to fetch from, without any credentials; empty when there is no remote.
+        transport: `embed` (in the kernel's source), `fetch` (git, by SHA), `dataset` (a private dataset) or
+            `worktree` (a local run).
+        digest: SHA-256 of the code archive, hex; empty when none is carried.
+        dataset: for `dataset`: the platform's name of the dataset that holds the archive.
+        folder: the project's folder inside the repository, POSIX, empty for its root.
+        holds_package: the tree holds `containerid` itself, and that is what runs.
+    """
+
+    sha: str = ""
+    tree: str = ""
+    carried_tree: str = ""
+    branch: str = ""
+    ref: str = ""
+    remote: str = ""
+    transport: str = "embed"
+    digest: str = ""
+    dataset: str = ""
+    folder: str = ""
+    holds_package: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Data(_Document):
+    """Where the images come from.
+
+    Attributes:
+        provider: `folder`, `kaggle` (an attached dataset), `dvc` or `synthetic`.
+        source: a folder (absolute, or relative to the project), `owner/slug`, or a DVC target or stage;
+            empty for `synthetic`.
+        digest: SHA-256 over the content (see `containerid.training.data.digest`); empty when unknown.
+        options: provider settings, for `synthetic` the number of images and their size in pixels.
+    """
+
+    provider: str = "folder"
+    source: str = ""
+    digest: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec(_Document):
+    """The document that crosses to the other machine. It holds no secret in clear and no path of this one.
+
+    Attributes:
+        run: the run id, also the name of its folders.
+        experiment: its name in params.yaml; empty for the base section.
+        project: the project's name, as W&B and reports show it.
+        backend: `local`, `kaggle` or `rehearsal`.
+        params: the merged, validated section, as `containerid.config.Params.to_dict()` gives it.
+        entry: the module that trains: ours, or the project's own.
+        install: the project's extras that the far side installs.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        gpu: a GPU is asked for, and must be proven.
+        internet: the far side may reach the network.
+        quick: a few steps on a handful of images, the whole path.
+        budget: seconds the training may take in this session; 0 is no limit.
+        created: ISO 8601, UTC.
+        cid: the version of this package at the submitting end.
+        secrets: names of the secrets that the run needs, to their ciphertext.
+    """
+
+    version: int = SPEC_VERSION
+    run: str
+    experiment: str = ""
+    project: str = ""
+    backend: str = "local"
+    params: dict[str, Any] = field(default_factory=dict)
+    code: Code = field(default_factory=Code)
+    data: Data = field(default_factory=Data)
+    entry: str = "containerid.training"
+    install: tuple[str, ...] = ()
+    device: str = "auto"
+    gpu: bool = True
+    internet: bool = True
+    quick: bool = False
+    budget: float = 0
+    created: str = ""
+    cid: str = ""
+    secrets: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result(_Document):
+    """`result.json`: the truth about a leg, written by the training end on every exit.
+
+    Attributes:
+        outcome: `succeeded`, `failed`, `paused` or `cancelled`.
+        phase: the phase in which it ended, such as `train`.
+        reason: one line; empty for a success.
+        exit_code: of the process that trained.
+        metrics: flat, such as `test/mAP50-95`; fractions in [0, 1], `speed/*` in milliseconds.
+        proof: what it ran on: `2 × Tesla T4 (15 GiB, sm_75)`, `rehearsed on CPU`, `CPU`.
+        timeline: seconds that each phase took, in order.
+        environment: versions, host, Python, packages.
+        tracking: where the run can be looked at, such as the W&B URL.
+    """
+
+    version: int = SPEC_VERSION
+    run: str
+    outcome: str
+    phase: str = ""
+    reason: str = ""
+    exit_code: int = 0
+    sha: str = ""
+    tree: str = ""
+    started: str = ""
+    ended: str = ""
+    metrics: Metrics = field(default_factory=dict)
+    proof: str = ""
+    timeline: dict[str, float] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    tracking: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def state(self) -> State:
+        """The run state that this outcome stands for; an unknown word is a failure."""
+        return _OUTCOMES.get(self.outcome, State.FAILED)
+
+
+_OUTCOMES = {
+    "succeeded": State.SUCCEEDED,
+    "failed": State.FAILED,
+    "paused": State.PAUSED,
+    "cancelled": State.CANCELLED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One session of a run on a platform.
+
+    Attributes:
+        handle: the backend's own name for it (`owner/slug`, `namespace/job`, a process id).
+        version: which attempt under that name, in the backend's own words; empty for the newest.
+        url: where a person can look at it; empty when there is no such page.
+    """
+
+    handle: str
+    version: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the platform says. It tells when to look at the result, never how the run ended."""
+
+    state: State
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One file that a leg left behind.
+
+    Attributes:
+        name: as the platform gives it; not to be trusted as a path.
+        size: bytes; None where the platform does not say.
+        source: where `Backend.download` reads it from.
+    """
+
+    name: str
+    size: int | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a submit would send, for the eye and for `--dry-run`.
+
+    Attributes:
+        rows: label and value, in the order in which they are shown.
+        files: name to content of what is written to the run's folder and pushed from there.
+        warnings: what the user should know before it is sent.
+    """
+
+    rows: tuple[tuple[str, str], ...]
+    files: dict[str, bytes] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+class Backend(Protocol):
+    """A platform that runs legs. A pure translation out, a total state map in, foreign errors made ours in one place.
+
+    Every method may raise CredentialsError or Unreachable.
+    """
+
+    def prepare(self, spec: Spec, tell: Tell) -> Spec:
+        """Bring there what must be there before the submit (data, a code dataset); the spec that names it."""
+
+    def plan(self, spec: Spec) -> Plan:
+        """What would be sent. No side effect."""
+
+    def submit(self, spec: Spec) -> Leg:
+        """Start a leg. Raises Refused when the platform says no; then nothing was started."""
+
+    def find(self, spec: Spec) -> Leg | None:
+        """The leg that an earlier submit of this run started, if it did."""
+
+    def status(self, leg: Leg) -> Status:
+        """What the platform says now. Raises NotFound when it knows no such leg."""
+
+    def logs(self, leg: Leg, *, follow: bool) -> Iterator[LogLine]:
+        """The log from its start; with `follow`, until the leg ends."""
+
+    def outputs(self, leg: Leg) -> Sequence[Output]:
+        """The files it left, once it has ended."""
+
+    def download(self, output: Output, to: Path) -> None:
+        """Write one output to the path `to`, which does not exist. The bytes are not checked here."""
+
+    def cancel(self, leg: Leg) -> None:
+        """Stop it. Raises Refused when the platform cannot."""

@@ -1,0 +1,44 @@
+"""What every test gets: a closed network, a home of its own, no credentials of the person who runs it."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_FOREIGN = ("KAGGLE_", "WANDB_", "GDRIVE_", "GITHUB_", "CID_", "GIT_", "AWS_", "HF_")
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home folder, a git identity and a cid home that belong to this test alone."""
+    for name in [name for name in os.environ if name.startswith(_FOREIGN)]:
+        monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".gitconfig").write_text(
+        "[user]\n name = Ada Tester\n email = ada@example.com\n[init]\n defaultBranch = main\n", encoding="utf-8"
+    )
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(home / ".local/share"))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.setenv("CID_HOME", str(home / "cid"))
+    monkeypatch.setenv("YOLO_OFFLINE", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    return home
+
+
+@pytest.fixture(autouse=True)
+def closed_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only loopback can be reached."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: object) -> None:
+        host = address[0] if isinstance(address, tuple) else None
+        if host is not None and str(host) not in _LOOPBACK:
+            raise OSError(f"this test tried to reach {host}: the network is closed")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
