@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, get_origin
 
 from containerid.errors import UsageError
 from containerid.events import Event, LogLine
@@ -64,18 +64,28 @@ class _Document:
         """Read back what `to_dict` gave.
 
         Raises:
-            UsageError: a key is unknown, which means the two ends are not the same version.
+            UsageError: a key is unknown or a value of the wrong type: the two ends are not the same version.
         """
-        known = {each.name: each for each in fields(cls)}
+        name = cls.__name__.lower()
+        if not isinstance(document, Mapping):
+            raise UsageError(f"the {name} is not a JSON object")
+        known = {each.name: each.type for each in fields(cls)}
         if unknown := sorted(set(document) - set(known)):
-            raise UsageError(f"{cls.__name__.lower()} holds keys that this version does not know: {', '.join(unknown)}")
-        return cls(**{name: _read(known[name].type, value) for name, value in document.items()})
+            raise UsageError(f"the {name} holds keys that this version does not know: {', '.join(unknown)}")
+        try:
+            return cls(**{key: _read(known[key], value) for key, value in document.items()})
+        except TypeError as error:
+            raise UsageError(f"the {name} cannot be read: {error}") from error
 
 
 def _read(kind: Any, value: Any) -> Any:
     if isinstance(kind, type) and issubclass(kind, _Document):
         return kind.from_dict(value)
-    return tuple(value) if isinstance(value, list) else value
+    plain = get_origin(kind) or kind
+    value = tuple(value) if plain is tuple and isinstance(value, list) else value
+    if not isinstance(value, (int, float) if plain is float else plain):
+        raise TypeError(f"{value!r} is no {plain.__name__}")
+    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +103,7 @@ class Code(_Document):
             `worktree` (a local run).
         digest: SHA-256 of the code archive, hex; empty when none is carried.
         dataset: for `dataset`: the platform's name of the dataset that holds the archive.
-        folder: the project's folder inside the repository, POSIX, empty for its root.
+        folder: the project's folder inside the repository, POSIX, empty for its root; for `worktree` its absolute path.
         holds_package: the tree holds `containerid` itself, and that is what runs.
     """
 
@@ -273,7 +283,12 @@ class Backend(Protocol):
     """A platform that runs legs. A pure translation out, a total state map in, foreign errors made ours in one place.
 
     Every method may raise CredentialsError or Unreachable.
+
+    Attributes:
+        embed_limit: bytes of a code archive that travel with the submit itself; 0 when the work tree is used in place.
     """
+
+    embed_limit: int
 
     def prepare(self, spec: Spec, tell: Tell) -> Spec:
         """Bring there what must be there before the submit (data, a code dataset); the spec that names it."""

@@ -1,0 +1,148 @@
+"""Training in a subprocess of this machine, from the work tree as it lies: the way to debug.
+
+The process outlives `cid`: a supervisor leads a session of its own, writes the log with times, and notes the exit.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from containerid.errors import NotFound, Refused, UsageError
+from containerid.events import LogLine
+from containerid.home import Home
+from containerid.job import Leg, Output, Plan, Spec, State, Status, Tell
+from containerid.process import started_at
+
+_POLL = 0.1
+"""Seconds between two looks at a log that is followed."""
+
+
+class LocalBackend:
+    """`containerid.training` on this machine; a handle is the process id of its supervisor."""
+
+    embed_limit = 0
+
+    def __init__(self, home: Home, settings: Any = None) -> None:
+        del settings
+        self._home = home
+
+    def prepare(self, spec: Spec, tell: Tell) -> Spec:
+        """Nothing has to be brought anywhere. Raises UsageError for data that only Kaggle can mount."""
+        del tell
+        if spec.data.provider == "kaggle":
+            raise UsageError(
+                f"the data is the Kaggle dataset {spec.data.source}, which is mounted on Kaggle alone",
+                hint="--data FOLDER, or a DVC target",
+            )
+        return spec
+
+    def plan(self, spec: Spec) -> Plan:
+        """The command and the folder it runs in."""
+        return Plan((("command", f"python -m containerid.training, in {spec.code.folder or '.'}"),))
+
+    def submit(self, spec: Spec) -> Leg:
+        """Start the supervisor in a session of its own."""
+        parcel = self._home.parcel(spec.run)
+        (parcel / "spec.json").write_text(json.dumps(spec.to_dict(), indent=1), encoding="utf-8")
+        command = [sys.executable, "-m", "containerid.backends.supervisor", str(parcel)]
+        with (parcel / "supervisor.log").open("wb") as log:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=spec.code.folder or None,
+                start_new_session=True,
+            )
+        record = {"pid": process.pid, "started": started_at(process.pid)}
+        (parcel / "process.json").write_text(json.dumps(record), encoding="utf-8")
+        return Leg(handle=f"{process.pid}", version=spec.run)
+
+    def find(self, spec: Spec) -> Leg | None:
+        """The leg whose process was recorded."""
+        record = _read(self._home.parcel(spec.run) / "process.json")
+        return Leg(handle=str(record["pid"]), version=spec.run) if record else None
+
+    def status(self, leg: Leg) -> Status:
+        """Running while the supervisor lives; then how it ended."""
+        parcel = self._home.parcel(leg.version)
+        record = _read(parcel / "process.json")
+        if record is None:
+            raise NotFound(f"no local run {leg.version} is known", hint="cid ls")
+        if ending := _read(parcel / "exit.json"):
+            code = int(ending["code"])
+            return Status(State.SUCCEEDED if code == 0 else State.FAILED, _ending(code))
+        if started_at(record["pid"]) == record["started"]:
+            return Status(State.RUNNING)
+        return Status(State.FAILED, "the process is gone and left no word: it was killed, or the machine restarted")
+
+    def logs(self, leg: Leg, *, follow: bool) -> Iterator[LogLine]:
+        """The supervisor's log, line by line."""
+        path = self._home.parcel(leg.version) / "log.jsonl"
+        rest = ""
+        with path.open(encoding="utf-8") if path.exists() else _wait_for(path, self, leg, follow=follow) as file:
+            while True:
+                over = not follow or self.status(leg).state.final
+                rest += file.read()
+                *lines, rest = rest.split("\n")
+                yield from (_line(line) for line in lines if line)
+                if over:
+                    return
+                time.sleep(_POLL)
+
+    def outputs(self, leg: Leg) -> Sequence[Output]:
+        """Every file of the run's output folder."""
+        folder = self._home.parcel(leg.version) / "out"
+        files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+        return [Output(path.relative_to(folder).as_posix(), path.stat().st_size, str(path)) for path in files]
+
+    def download(self, output: Output, to: Path) -> None:
+        """A hard link where the file system has them, else a copy."""
+        try:
+            os.link(output.source, to)
+        except OSError:
+            shutil.copyfile(output.source, to)
+
+    def cancel(self, leg: Leg) -> None:
+        """Ask the training to stop; it writes its result."""
+        record = _read(self._home.parcel(leg.version) / "process.json")
+        if record is None or started_at(record["pid"]) != record["started"]:
+            raise Refused(f"the local run {leg.version} is not running")
+        with suppress(ProcessLookupError):
+            os.kill(record["pid"], signal.SIGTERM)
+
+
+def _wait_for(path: Path, backend: LocalBackend, leg: Leg, *, follow: bool) -> Any:
+    while follow and not path.exists() and not backend.status(leg).state.final:
+        time.sleep(_POLL)
+    path.touch()
+    return path.open(encoding="utf-8")
+
+
+def _line(text: str) -> LogLine:
+    entry = json.loads(text)
+    return LogLine(float(entry["time"]), str(entry["stream"]), str(entry["data"]))
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    with suppress(OSError, ValueError):
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return document
+    return None
+
+
+def _ending(code: int) -> str:
+    if code == 0:
+        return ""
+    if code < 0:
+        name = signal.Signals(-code).name
+        return f"killed by {name}" + (" (often host memory)" if name == "SIGKILL" else "")
+    return f"the training ended with exit code {code}"

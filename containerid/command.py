@@ -1,0 +1,80 @@
+"""What every command has in common: how it is registered, how it speaks, and what becomes of an error."""
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from containerid import options as o
+from containerid.errors import CidError, Detached, UsageError
+
+if TYPE_CHECKING:
+    from containerid.console import Manner, Screen
+
+
+def command(group: typer.Typer, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a function whose first argument is a `Screen`; every command gets the same five options for it."""
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        def run(
+            as_json: o.JsonOption = False,
+            json_events: o.JsonEventsOption = False,
+            quiet: o.QuietOption = False,
+            verbose: o.VerboseOption = False,
+            no_color: o.NoColorOption = False,
+            **own: Any,
+        ) -> None:
+            from containerid.console import Manner
+
+            manner = Manner(as_json, json_events, quiet, verbose, False if no_color else None)
+            with speaking(manner) as screen:
+                function(screen, **own)
+
+        shared = list(inspect.signature(run).parameters.values())[:-1]
+        own = list(inspect.signature(function).parameters.values())[1:]
+        parameters = [*own, *shared]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {each.name: each.annotation for each in parameters}
+        run.__doc__ = function.__doc__
+        group.command(name)(run)
+        return function
+
+    return register
+
+
+@contextmanager
+def speaking(manner: "Manner") -> Iterator["Screen"]:
+    """A screen to speak through; what goes wrong ends the command with one line and the documented exit code."""
+    from containerid.console import Screen
+
+    screen = Screen(manner)
+    try:
+        yield screen
+    except CidError as error:
+        screen.error(error)
+        raise typer.Exit(error.code) from error if manner.verbose else None
+    except KeyboardInterrupt:
+        screen.error(Detached("interrupted", hint="cid ls shows what was started"))
+        raise typer.Exit(Detached.code) from None
+    finally:
+        screen.rest()
+
+
+def explain(error: Exception) -> int:
+    """One line for what the parser refused (TyperException), or for a defect of ours."""
+    from containerid.console import Manner, Screen
+
+    screen = Screen(Manner(as_json="--json" in sys.argv, verbose={"-v", "--verbose"} & set(sys.argv) != set()))
+    if not isinstance(error, typer.TyperException):
+        if screen.manner.verbose:
+            raise error
+        hint = "the same command with -v shows where"
+        screen.error(CidError(f"a defect of cid: {type(error).__name__}: {error}", hint=hint))
+        return CidError.code
+    message = error.format_message()
+    if message:
+        screen.error(UsageError(message, hint="cid --help"))
+    return UsageError.code

@@ -1,0 +1,230 @@
+"""The only printer: events and errors become text, or JSON. Answers go to stdout, everything else to stderr."""
+
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from containerid.errors import CidError
+from containerid.events import Caution, Changed, Event, Fetched, LogLine, Planned, Progress, Step, Waited
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.live import Live
+
+_SEQUENCES = re.compile(
+    r"\x1b(?:\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_].*?(?:\x1b\\|$)|\[[0-?]*[ -/]*[@-~]|.)?", re.DOTALL
+)
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_COLOURS = {
+    "succeeded": "green",
+    "failed": "red",
+    "lost": "red",
+    "refused": "red",
+    "cancelled": "yellow",
+    "paused": "yellow",
+}
+
+
+def harmless(text: str) -> str:
+    """The text without what moves a terminal: escape sequences, control characters, overrides of direction.
+
+    A carriage return keeps only what follows it, as a terminal would show it in the end.
+    """
+    last = text.rstrip("\r\n").rpartition("\r")[2]
+    return _CONTROLS.sub("", _SEQUENCES.sub("", last))
+
+
+def duration(seconds: float) -> str:
+    """Seconds for the eye: `48s`, `3m12s`, `2h05m`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    return f"{whole // 60}m{whole % 60:02}s" if whole < 3600 else f"{whole // 3600}h{whole % 3600 // 60:02}m"
+
+
+def size(count: int) -> str:
+    """Bytes for the eye, in SI units: `812 B`, `5.4 MB`."""
+    if count < 1000:
+        return f"{count} B"
+    power = min(len(str(count)) - 1, 14) // 3
+    return f"{count / 1000**power:.1f} {'kMGT'[power - 1]}B"
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How the user wants to be spoken to.
+
+    Attributes:
+        as_json: one document on stdout.
+        json_events: every event as a line of JSON on stderr, instead of text.
+        quiet: nothing on stderr but errors.
+        verbose: more on stderr, tracebacks included.
+        color: False for none; None leaves it to the terminal and NO_COLOR.
+    """
+
+    as_json: bool = False
+    json_events: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    color: bool | None = None
+
+
+class Screen:
+    """What a command speaks through."""
+
+    def __init__(self, manner: Manner | None = None) -> None:
+        self.manner = manner or Manner()
+        self._live: Live | None = None
+        self._progress: Progress | None = None
+        self._begun = time.monotonic()
+        self._consoles: dict[bool, Console] = {}
+
+    def _console(self, *, stderr: bool) -> "Console":
+        if stderr not in self._consoles:
+            from rich.console import Console
+
+            plain = self.manner.color is False or bool(os.environ.get("NO_COLOR"))
+            self._consoles[stderr] = Console(
+                stderr=stderr, markup=False, highlight=False, emoji=False, no_color=plain or None, soft_wrap=True
+            )
+        return self._consoles[stderr]
+
+    def tell(self, event: Event) -> None:
+        """Show an event on stderr; it is what use cases get as `tell`."""
+        if self.manner.json_events:
+            record = {"event": event.kind, **asdict(event)}
+            print(json.dumps(record), file=sys.stderr, flush=True)
+        elif isinstance(event, Caution):
+            self.hint(f"! {event.text}", style="yellow")
+        elif not self.manner.quiet:
+            _SHOWS[type(event)](self, event)
+
+    def say(self, text: str, style: str = "") -> None:
+        """A line of the answer, on stdout; nothing when a document was asked for."""
+        if not self.manner.as_json:
+            self._console(stderr=False).print(self._plain(text), style=style or None)
+
+    def hint(self, text: str, style: str = "") -> None:
+        """A line beside the answer, on stderr."""
+        if not self.manner.json_events:
+            self._console(stderr=True).print(self._plain(text), style=style or None)
+
+    def table(self, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+        """Rows of the answer, on stdout, as wide as they need to be when stdout is no terminal."""
+        if self.manner.as_json:
+            return
+        from rich.table import Table
+        from rich.text import Text
+
+        console = self._console(stderr=False)
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for number, column in enumerate(columns):
+            table.add_column(column, overflow="fold", no_wrap=number == 0)
+        for row in rows:
+            table.add_row(*(Text(self._plain(cell), style=_COLOURS.get(cell, "")) for cell in row))
+        console.print(table, width=None if console.is_terminal else 400, soft_wrap=False)
+
+    def document(self, document: dict[str, Any]) -> None:
+        """The answer as JSON, when that was asked for."""
+        if self.manner.as_json:
+            print(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+
+    def error(self, error: CidError) -> None:
+        """What went wrong and the command that mends it; a document on stdout in JSON mode."""
+        self.rest()
+        if self.manner.as_json:
+            what = {"code": error.code, "message": error.message, "hint": error.hint, "retryable": error.retryable}
+            self.document({"error": what})
+        self.complain(error)
+
+    def complain(self, error: CidError) -> None:
+        """The same on stderr alone."""
+        self.hint(f"error: {error.message}", style="red")
+        if error.hint:
+            self.hint(f"  try: {error.hint}")
+
+    def ask(self, question: str) -> bool:
+        """Ask on the terminal; yes where there is none, since the command itself asked for it."""
+        if self.manner.as_json or self.manner.quiet or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return True
+        print(f"{question} [Y/n] ", end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip().lower() in {"", "y", "yes"}
+
+    def rest(self) -> None:
+        """Take the live line off the screen."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _plain(self, text: str) -> str:
+        encoding = (sys.stdout.encoding or "ascii").lower()
+        clean = "\n".join(harmless(line) for line in text.split("\n"))
+        return clean if encoding.startswith("utf") else clean.translate(_ASCII).encode("ascii", "replace").decode()
+
+    def _show_step(self, step: Step) -> None:
+        self.hint(f"· {step.name}" + (f": {step.detail}" if step.detail else ""))
+
+    def _show_plan(self, plan: Planned) -> None:
+        width = max((len(label) for label, _ in plan.rows), default=0)
+        self.hint(plan.title, style="bold")
+        for label, value in plan.rows:
+            self.hint(f"  {label:<{width}}  {value}")
+
+    def _show_change(self, change: Changed) -> None:
+        reason = f": {change.reason}" if change.reason else ""
+        self.hint(f"● {change.run} {change.state}{reason}", style=_COLOURS.get(change.state, ""))
+
+    def _show_log(self, line: LogLine) -> None:
+        self.hint(line.text)
+
+    def _show_file(self, file: Fetched) -> None:
+        if self.manner.verbose:
+            self.hint(f"  {file.name}  {size(file.size)}" + ("  verified" if file.verified else ""))
+
+    def _show_progress(self, progress: Progress) -> None:
+        self._progress = progress
+        if not self._console(stderr=True).is_terminal:
+            self.hint(_progress(progress))
+
+    def _show_wait(self, wait: Waited) -> None:
+        console = self._console(stderr=True)
+        if not console.is_terminal or console.is_dumb_terminal:
+            return
+        from rich.live import Live
+        from rich.text import Text
+
+        billed = f"  {wait.billed:.2f} h billed" if wait.billed else ""
+        done = f"  {_progress(self._progress)}" if self._progress else ""
+        line = Text(
+            f"● {wait.state} {duration(wait.elapsed)}{done}{billed}", style="cyan", no_wrap=True, overflow="ellipsis"
+        )
+        if self._live is None:
+            self._live = Live(line, console=console, transient=True, auto_refresh=False)
+            self._live.start()
+        self._live.update(line, refresh=True)
+
+
+_ASCII = str.maketrans({"✓": "+", "✗": "x", "·": "-", "●": "*", "…": "...", "×": "x", "–": "-"})
+
+_SHOWS: dict[type[Event], Callable[[Screen, Any], None]] = {
+    Step: Screen._show_step,
+    Planned: Screen._show_plan,
+    Changed: Screen._show_change,
+    LogLine: Screen._show_log,
+    Fetched: Screen._show_file,
+    Progress: Screen._show_progress,
+    Waited: Screen._show_wait,
+}
+
+
+def _progress(progress: Progress) -> str:
+    metrics = "  ".join(
+        f"{name.removeprefix('val/')} {value:.3f}" for name, value in list(progress.metrics.items())[:2]
+    )
+    eta = f"  {duration(progress.eta)} to go" if progress.eta else ""
+    return f"epoch {progress.epoch}/{progress.epochs}  {metrics}{eta}"

@@ -1,0 +1,166 @@
+"""What a run needs, checked one by one; each finding names the command that mends it."""
+
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from containerid.errors import CidError
+from containerid.home import Home
+
+_ROOM = 5 * 10**9
+_SKEW = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding.
+
+    Attributes:
+        name: what was looked at.
+        good: it is as it should be.
+        found: what there is, one line.
+        mend: the command that mends it; empty when there is nothing to mend.
+        needed: without it no run can start; else it is only good to have.
+    """
+
+    name: str
+    good: bool
+    found: str
+    mend: str = ""
+    needed: bool = False
+
+    @property
+    def mark(self) -> str:
+        """✓ or ✗."""
+        return "✓" if self.good else "✗"
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+
+def examine(folder: Path, home: Home) -> Iterator[Check]:
+    """Check everything that a run from `folder` needs, one finding at a time. Never raises for what it finds."""
+    yield _python()
+    yield _tool()
+    yield from _repository(folder)
+    yield _params(folder)
+    yield from _kaggle(home)
+    yield _dvc(folder)
+    yield _tracking()
+    yield _training()
+    yield _disk(home)
+
+
+def _python() -> Check:
+    version = ".".join(map(str, sys.version_info[:3]))
+    good = (3, 11) <= sys.version_info[:2] < (3, 14)
+    return Check("python", good, version, "" if good else "install Python 3.11, 3.12 or 3.13", needed=True)
+
+
+def _tool() -> Check:
+    path = shutil.which("git")
+    return Check("git", path is not None, path or "not on PATH", "" if path else "install git", needed=True)
+
+
+def _repository(folder: Path) -> Iterator[Check]:
+    from containerid.git import Repository
+
+    try:
+        repository = Repository.open(folder)
+        changes = repository.changes()
+    except CidError as error:
+        yield Check("repository", good=False, found=error.message, mend=error.hint)
+        return
+    dirty = changes.staged + changes.unstaged + len(changes.untracked)
+    yield Check("repository", good=True, found=f"{changes.branch or 'detached'}, {dirty} files changed")
+    remote = repository.remote()
+    found = f"{remote.name}: {remote.public or 'local'}" if remote else "none: runs go from the archive alone"
+    yield Check("remote", remote is not None, found, "" if remote else "git remote add origin URL")
+
+
+def _params(folder: Path) -> Check:
+    from containerid import config
+
+    try:
+        project = config.load(config.find(folder))
+    except CidError as error:
+        return Check("params.yaml", good=False, found=error.message, mend=error.hint or "cid init", needed=True)
+    names = ", ".join(project.experiments) or "no experiments"
+    return Check("params.yaml", good=True, found=names)
+
+
+def _kaggle(home: Home) -> Iterator[Check]:
+    from containerid.kaggle.backend import open_kaggle
+
+    backend = open_kaggle(home, None)
+    try:
+        account = backend.account()
+    except CidError as error:
+        yield Check("credentials", good=False, found=error.message, mend=error.hint)
+        return
+    yield Check("credentials", good=True, found=account)
+    try:
+        quota = backend.quota()
+    except CidError as error:
+        yield Check("kaggle", good=False, found=error.message, mend=error.hint or "cid doctor, a little later")
+        return
+    yield Check("kaggle", good=True, found=quota.origin)
+    left = f"{quota.left_h:.1f} of {quota.total_h:.0f} GPU hours left"
+    yield Check("quota", quota.left_h > 0, left, "" if quota.left_h > 0 else f"wait until {quota.refresh}")
+    skew = abs(quota.skew)
+    yield Check(
+        "clock",
+        skew < _SKEW,
+        f"{skew:.0f} s off Kaggle's",
+        "" if skew < _SKEW else "set the clock (timedatectl set-ntp true)",
+    )
+
+
+def _dvc(folder: Path) -> Check:
+    config = folder / ".dvc" / "config"
+    if not config.is_file():
+        return Check(
+            "dvc remote", good=False, found="no .dvc folder here", mend="dvc init && dvc remote add -d storage DIR"
+        )
+    urls = [
+        line.partition("=")[2].strip()
+        for line in config.read_text(encoding="utf-8").splitlines()
+        if "url" in line.partition("=")[0]
+    ]
+    return Check("dvc remote", bool(urls), ", ".join(urls) or "none", "" if urls else "dvc remote add -d storage DIR")
+
+
+def _tracking() -> Check:
+    keyed = bool(os.environ.get("WANDB_API_KEY")) or "api" in _read(Path.home() / ".netrc")
+    found = "a key is there" if keyed else "no key: runs are recorded offline, which is the default"
+    return Check("wandb", good=True, found=found)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _training() -> Check:
+    missing = [name for name in ("ultralytics", "torch", "torchvision") if importlib.util.find_spec(name) is None]
+    if missing:
+        return Check(
+            "training", good=False, found=f"{', '.join(missing)} missing", mend="pip install 'containerid[training]'"
+        )
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in ("ultralytics", "torch")]
+    return Check("training", good=True, found=", ".join(versions))
+
+
+def _disk(home: Home) -> Check:
+    free = shutil.disk_usage(home.folder()).free
+    found = f"{free / 1e9:.0f} GB free at {home.root}"
+    return Check("disk", free > _ROOM, found, "" if free > _ROOM else "make room, or point CID_HOME elsewhere")

@@ -1,0 +1,82 @@
+"""Every option and argument of the command line, declared once."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from containerid.errors import UsageError
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds(text: str) -> float:
+    """A length of time such as `90m`, `2h30m`, `11h` or `45` (seconds). Raises UsageError for anything else."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd]?)", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise UsageError(f"{text!r} is not a length of time", hint="write it as 90m, 2h or 1h30m")
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+RunArg = Annotated[
+    str,
+    typer.Argument(metavar="[SLUG]", help="Run id or its start, experiment, slug, owner/slug or URL; the latest run."),
+]
+ExperimentOption = Annotated[str, typer.Option("--experiment", "-e", help="Its name in params.yaml.", metavar="NAME")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a parameter: training.epochs=12.")
+]
+KaggleOption = Annotated[bool, typer.Option("--kaggle", help="Train on Kaggle's GPUs.")]
+LocalOption = Annotated[bool, typer.Option("--local", help="Train on this machine.")]
+RehearseOption = Annotated[bool, typer.Option("--rehearse", help="The same submit, served by the embedded Kaggle.")]
+QuickOption = Annotated[bool, typer.Option("--quick", help="A few steps on a handful of images, the whole path.")]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, gpu (= cuda), cuda or mps.", metavar="NAME")]
+AcceleratorOption = Annotated[str, typer.Option("--accelerator", metavar="SHAPE", help="Kaggle's machine shape.")]
+GpuOption = Annotated[bool | None, typer.Option("--gpu/--no-gpu", help="Ask for a GPU.", show_default=False)]
+InternetOption = Annotated[
+    bool | None, typer.Option("--internet/--no-internet", help="Network in the kernel.", show_default=False)
+]
+DetachOption = Annotated[bool, typer.Option("--detach", "-d", help="Submit and return.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Write what would be sent to a folder; send nothing.")]
+SessionLimitOption = Annotated[
+    str, typer.Option("--session-limit", metavar="TIME", help="What Kaggle gets, such as 11h.")
+]
+TimeoutOption = Annotated[
+    str, typer.Option("--timeout", metavar="TIME", help="Watch at most this long; the run goes on.")
+]
+GitOption = Annotated[str, typer.Option("--git", metavar="MODE", help="branch, snapshot or clean.")]
+TransportOption = Annotated[str, typer.Option("--transport", metavar="HOW", help="auto, embed, fetch or dataset.")]
+MessageOption = Annotated[str, typer.Option("--message", "-m", help="Of the snapshot commit.", metavar="TEXT")]
+SlugOption = Annotated[str, typer.Option("--slug", help="Keep one kernel and push new versions of it.", metavar="SLUG")]
+DataOption = Annotated[
+    str, typer.Option("--data", help="A folder, owner/slug on Kaggle, or a DVC target.", metavar="DATA")
+]
+DatasetSourceOption = Annotated[
+    list[str] | None, typer.Option("--dataset-source", metavar="OWNER/SLUG", help="Attach a dataset.")
+]
+KernelSourceOption = Annotated[
+    list[str] | None, typer.Option("--kernel-source", metavar="OWNER/SLUG", help="Attach a kernel's output.")
+]
+CompetitionSourceOption = Annotated[
+    list[str] | None, typer.Option("--competition-source", metavar="SLUG", help="Attach a competition.")
+]
+ModelSourceOption = Annotated[list[str] | None, typer.Option("--model-source", metavar="MODEL", help="Attach a model.")]
+PublicOption = Annotated[bool, typer.Option("--public", help="Make the kernel public; refuses what must stay private.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Answer every question with yes.")]
+FollowOption = Annotated[bool, typer.Option("--follow", "-f", help="Until the run ends.")]
+TailOption = Annotated[int | None, typer.Option("--tail", "-n", min=0, metavar="N", help="Only the last N lines.")]
+ToOption = Annotated[
+    Path | None, typer.Option("--to", metavar="DIR", help="Write into this folder, and nothing besides it.")
+]
+ExitCodeOption = Annotated[bool, typer.Option("--exit-code", help="End with the run's own exit code.")]
+PortOption = Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")]
+StateOption = Annotated[
+    Path | None, typer.Option("--state", metavar="DIR", help="Where it keeps what is pushed to it.")
+]
+
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+JsonEventsOption = Annotated[bool, typer.Option("--json-events", help="Events as JSON lines on stderr.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stderr but errors.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="More on stderr, tracebacks included.")]
+NoColorOption = Annotated[bool, typer.Option("--no-color", help="Plain text; NO_COLOR does the same.")]

@@ -1,0 +1,27 @@
+"""The documented Python API: what the command line does, without the command line.
+
+```python
+from containerid import runs
+
+home = runs.Home.of_user()
+run = runs.submit(runs.Request(backend="rehearsal", folder=Path(), experiment="smoke"), home=home)
+run = runs.watch(run, home=home, tell=print)
+run = runs.fetch(run, home=home)
+print(run.state, run.result.metrics, run.outputs)
+```
+
+Each call raises the errors of `containerid.errors`.
+`tell` gets the events of `containerid.events`; without it, silence.
+"""
+
+from containerid.home import Home
+from containerid.runs.fetch import fetch
+from containerid.runs.find import find
+from containerid.runs.registry import Registry, Run
+from containerid.runs.request import Request
+from containerid.runs.submit import plan, submit
+from containerid.runs.verdict import error_of
+from containerid.runs.watch import look as status
+from containerid.runs.watch import watch
+
+__all__ = ["Home", "Registry", "Request", "Run", "error_of", "fetch", "find", "plan", "status", "submit", "watch"]

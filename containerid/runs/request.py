@@ -1,0 +1,36 @@
+"""What the user asks for, before anything is looked at."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A training that is asked for.
+
+    Attributes:
+        backend: a name of `containerid.backends.TABLE`.
+        folder: params.yaml lies here or in a folder above.
+        experiment: its name in params.yaml; None for `default_experiment`, else the base section.
+        overrides: `key.path=value`, inside the experiment's section.
+        quick: a few steps on a handful of images, the whole path.
+        device: `auto`, `cpu`, `gpu`, `cuda` or `mps`.
+        git: `branch`, `snapshot` or `clean`; None for the backend's default.
+        transport: `auto`, `embed`, `fetch` or `dataset`.
+        message: of the snapshot commit; one is made when empty.
+        data: a folder, `owner/slug` on Kaggle, or a DVC target; empty for what params.yaml says.
+        options: what only this backend understands; each beats the same key of its section in params.yaml.
+    """
+
+    backend: str
+    folder: Path = field(default_factory=Path.cwd)
+    experiment: str | None = None
+    overrides: tuple[str, ...] = ()
+    quick: bool = False
+    device: str = "auto"
+    git: str | None = None
+    transport: str = "auto"
+    message: str = ""
+    data: str = ""
+    options: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,100 @@
+"""How runs look on the screen."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from containerid.console import Screen, duration
+from containerid.job import State
+from containerid.runs.registry import Registry, Run
+
+_MARKS = {State.SUCCEEDED: "✓", State.FAILED: "✗", State.LOST: "✗", State.REFUSED: "✗"}
+_TOP = ("test/mAP50", "test/mAP50-95", "test/precision", "test/recall", "val/mAP50", "val/mAP50-95")
+
+
+def show_run(screen: Screen, run: Run) -> None:
+    """One run: its state first, then what it reached and where things are."""
+    screen.say(f"{_MARKS.get(run.state, '●')} {run.run}  {run.state}" + (f": {run.reason}" if run.reason else ""))
+    rows = [
+        ("experiment", run.experiment),
+        ("backend", run.backend),
+        ("kernel", run.url),
+        ("code", run.sha),
+        ("ran on", run.result.proof if run.result else ""),
+        *_metrics(run),
+        *((run.result.tracking.items()) if run.result else ()),
+        ("outputs", _outputs(run)),
+    ]
+    for label, value in rows:
+        if value:
+            screen.say(f"  {label:<15} {value}")
+
+
+def _metrics(run: Run) -> list[tuple[str, str]]:
+    metrics = run.result.metrics if run.result else {}
+    return [(name, f"{metrics[name]:.4f}") for name in _TOP if name in metrics]
+
+
+def _outputs(run: Run) -> str:
+    return f"{near(run.outputs)} ({'verified' if run.verified else 'not verified'})" if run.outputs else ""
+
+
+def near(path: str) -> str:
+    """The path relative to where the user stands, when that is shorter."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except ValueError:
+        return path
+
+
+def show_history(screen: Screen, run: Run, registry: Registry) -> None:
+    """The plan as it was shown and every state with its time."""
+    for label, value in run.plan:
+        screen.say(f"  {label:<15} {value}")
+    for state, reason, at in registry.transitions(run.run):
+        screen.say(f"  {at}  {state}" + (f": {reason}" if reason else ""))
+
+
+def show_runs(screen: Screen, runs: Sequence[Run]) -> None:
+    """All runs, the newest first."""
+    columns = ("run", "state", "experiment", "backend", "mAP50", "mAP50-95", "age")
+    screen.table(columns, ([*_cells(run), age(run)] for run in runs))
+
+
+def _cells(run: Run) -> list[str]:
+    metrics = run.result.metrics if run.result else {}
+    shown = [f"{metrics[name]:.3f}" if name in metrics else "" for name in _TOP[:2]]
+    return [run.run, str(run.state), run.experiment, run.backend, *shown]
+
+
+def age(run: Run) -> str:
+    """How long ago the run was asked for."""
+    return duration((datetime.now(UTC) - datetime.fromisoformat(run.created)).total_seconds()) if run.created else ""
+
+
+def next_steps(screen: Screen, run: Run) -> None:
+    """The commands that come next, on stderr."""
+    steps = {
+        State.SUCCEEDED: (f"cid show {run.run}",),
+        State.FAILED: (f"cid logs {run.run} --tail 50",),
+    }
+    running = (f"cid status {run.run}", f"cid logs {run.run} -f", f"cid fetch {run.run}")
+    if not screen.manner.quiet:
+        for step in steps.get(run.state, ()) if run.state.final else running:
+            screen.hint(f"  next: {step}")
+
+
+def show_plan(screen: Screen, folder: Path) -> None:
+    """Where a dry run wrote what would have been sent."""
+    screen.document({"folder": str(folder), "files": sorted(path.name for path in folder.iterdir())})
+    screen.say(f"nothing was sent; what would be is in {near(str(folder))}")
+
+
+def show_server(screen: Screen, url: str) -> None:
+    """How to use the embedded Kaggle that has just started."""
+    screen.document({"url": url})
+    screen.say(f"the embedded Kaggle listens on {url}; it runs what is pushed to it, as you: for your own code only")
+    screen.say(f"  cid:    CID_KAGGLE_URL={url} KAGGLE_USERNAME=me KAGGLE_KEY=any cid train --kaggle")
+    screen.say(
+        f"  kaggle: KAGGLE_API_ENVIRONMENT=LOCALHOST http_proxy={url} KAGGLE_USERNAME=me KAGGLE_KEY=any kaggle …"
+    )

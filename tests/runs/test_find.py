@@ -1,0 +1,61 @@
+import pytest
+
+from containerid.errors import NotFound, UsageError
+from containerid.job import Leg
+from containerid.runs.find import find
+from containerid.runs.registry import Run
+
+
+@pytest.fixture
+def two(registry):
+    for name, experiment in (("exp001-20260101-000000-aaaaaa", "exp001"), ("exp002-20260102-000000-bbbbbb", "exp002")):
+        registry.add(Run(run=name, backend="kaggle", experiment=experiment, created=f"{name[7:11]}-01-01T00:00:00Z"))
+        registry.set_leg(name, Leg(f"ada/cid-{name}", "1", f"https://www.kaggle.com/code/ada/cid-{name}"))
+    return registry
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "exp001-20260101-000000-aaaaaa",
+        "exp001-2",
+        "exp001",
+        "cid-exp001-20260101-000000-aaaaaa",
+        "ada/cid-exp001-20260101-000000-aaaaaa",
+        "https://www.kaggle.com/code/ada/cid-exp001-20260101-000000-aaaaaa",
+        "https://www.kaggle.com/code/ada/cid-exp001-20260101-000000-aaaaaa?scriptVersionId=1",
+    ],
+)
+def test_a_run_answers_to_every_name_it_has(two, name):
+    assert find(two, name).run == "exp001-20260101-000000-aaaaaa"
+
+
+def test_no_name_means_the_latest_run(two):
+    assert find(two).experiment == "exp002"
+
+
+def test_an_experiment_means_its_latest_run(two):
+    two.add(Run(run="exp001-later", backend="kaggle", experiment="exp001", created="2027-01-01T00:00:00Z"))
+    assert find(two, "exp001").run == "exp001-later"
+
+
+def test_a_start_that_fits_several_runs_is_refused_with_their_names(two):
+    with pytest.raises(UsageError, match=r"start of 2 runs: exp002.*, exp001"):
+        find(two, "exp0")
+
+
+def test_an_unknown_kernel_is_foreign_and_not_recorded(two):
+    run = find(two, "bob/some-kernel")
+    assert (run.handle, run.run, run.ours) == ("bob/some-kernel", "some-kernel", False)
+    assert len(two.runs()) == 2
+
+
+def test_an_unknown_name_is_not_found(two):
+    with pytest.raises(NotFound, match="nothing-like-it"):
+        find(two, "nothing-like-it")
+
+
+def test_without_any_run_the_first_command_is_named(registry):
+    with pytest.raises(NotFound) as caught:
+        find(registry)
+    assert "cid train" in caught.value.hint

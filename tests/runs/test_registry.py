@@ -1,0 +1,81 @@
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+
+from containerid.errors import CidError
+from containerid.job import Leg, Result, Spec, State
+from containerid.runs.registry import Registry, Run
+
+
+def test_a_run_is_read_back_as_it_was_written(registry):
+    registry.add(Run(run="a-1", backend="local", experiment="a"))
+    registry.set_spec("a-1", Spec(run="a-1"))
+    registry.set_leg("a-1", Leg("ada/cid-a-1", "2", "https://example.com"))
+    registry.set_plan("a-1", (("gpu", "T4"),))
+    run = registry.set_result("a-1", Result(run="a-1", outcome="succeeded", metrics={"test/mAP50": 0.9}))
+    assert run.leg == Leg("ada/cid-a-1", "2", "https://example.com")
+    assert run.plan == (("gpu", "T4"),)
+    assert run.document()["metrics"] == {"test/mAP50": 0.9}
+    assert run.read_spec() == Spec(run="a-1")
+
+
+def test_every_transition_has_its_time_and_an_unchanged_state_is_none(registry):
+    registry.add(Run(run="a-1", backend="local"))
+    registry.move("a-1", State.RUNNING)
+    registry.move("a-1", State.RUNNING)
+    registry.move("a-1", State.FAILED, "it broke")
+    assert [(state, reason) for state, reason, _ in registry.transitions("a-1")] == [
+        ("created", ""),
+        ("running", ""),
+        ("failed", "it broke"),
+    ]
+    assert all(at.endswith("Z") for *_, at in registry.transitions("a-1"))
+
+
+def test_another_shell_sees_the_run_at_once(registry, home):
+    registry.add(Run(run="a-1", backend="local"))
+    assert [run.run for run in Registry(home.registry).runs()] == ["a-1"]
+
+
+def test_many_shells_write_at_once_and_nothing_is_lost(home):
+    def write(number: int) -> None:
+        registry = Registry(home.registry)
+        for count in range(5):
+            registry.add(Run(run=f"r-{number}-{count}", backend="local"))
+            registry.move(f"r-{number}-{count}", State.RUNNING)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(Registry(home.registry).runs()) == 30
+
+
+def test_a_run_id_cannot_be_taken_twice(registry):
+    registry.add(Run(run="a-1", backend="local"))
+    with pytest.raises(sqlite3.IntegrityError):
+        registry.add(Run(run="a-1", backend="local"))
+
+
+def test_a_registry_of_a_newer_cid_is_not_touched(registry, home):
+    with sqlite3.connect(home.registry) as database:
+        database.execute("PRAGMA user_version = 99")
+    with pytest.raises(CidError, match="newer cid"):
+        Registry(home.registry)
+
+
+def test_a_broken_registry_is_one_clear_line(tmp_path: Path):
+    (tmp_path / "registry.db").write_bytes(b"this is not a database at all, only words" * 100)
+    with pytest.raises(CidError, match="cannot be opened"):
+        Registry(tmp_path / "registry.db")
+
+
+def test_consent_is_kept_per_folder_and_branch(registry):
+    registry.agree("/work", "main")
+    registry.agree("/work", "main")
+    assert registry.agreed("/work", "main")
+    assert not registry.agreed("/work", "dev")
+    assert not registry.agreed("/elsewhere", "main")

@@ -1,0 +1,129 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from containerid.console import Manner, Screen, duration, harmless, size
+from containerid.errors import Refused
+from containerid.events import Caution, Changed, LogLine, Planned, Progress, Step, Waited
+
+HOSTILE = [
+    "\x1b]52;c;ZXZpbA==\x07text",
+    "\x1b[2J\x1b[Htext",
+    "\x1b]8;;http://evil\x1b\\text\x1b]8;;\x1b\\",
+    "te\x9b31mxt",
+    "\x1bPq#0\x1b\\text",
+    "\u202etext",
+    "text\x00",
+    "\x1b",
+    "\x1bctext",
+    "\x1b_apc\x1b\\text",
+]
+
+
+@pytest.mark.parametrize("line", HOSTILE)
+def test_a_hostile_line_moves_no_terminal(line, capfd):
+    Screen().say(line)
+    out = capfd.readouterr().out
+    assert not any(ord(letter) < 32 and letter not in "\n\t" for letter in out)
+    assert "\u202e" not in out
+    assert "\x9b" not in out
+
+
+@given(st.text())
+def test_no_text_at_all_keeps_a_control_character(text):
+    assert not any(ord(letter) < 32 and letter not in "\n\t" or 127 <= ord(letter) < 160 for letter in harmless(text))
+
+
+def test_a_progress_bar_is_shown_as_it_ended():
+    assert harmless("10%\r50%\r100%\r\n") == "100%"
+
+
+def test_markup_in_a_log_is_only_text(capfd):
+    Screen().say("[bold]not bold[/bold] [link=x]")
+    assert capfd.readouterr().out == "[bold]not bold[/bold] [link=x]\n"
+
+
+def test_a_long_line_is_not_wrapped_where_nobody_looks(capfd):
+    Screen().say("x" * 500)
+    assert capfd.readouterr().out == "x" * 500 + "\n"
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0s"), (59.4, "59s"), (192, "3m12s"), (7500, "2h05m"), (-3, "0s")])
+def test_durations_are_short(seconds, text):
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (5_437_000, "5.4 MB"), (2 * 10**10, "20.0 GB")]
+)
+def test_sizes_are_si(count, text):
+    assert size(count) == text
+
+
+EVENTS = [
+    Step("code", "abc"),
+    Planned((("gpu", "T4"),)),
+    Changed("a-1", "running", "", "https://example.com"),
+    LogLine(1.5, "stdout", "hello"),
+    Progress(1, 3, {"val/mAP50": 0.5}, 60),
+    Waited("a-1", "running", 12.0),
+    Caution("careful"),
+]
+
+
+def test_answers_go_to_stdout_and_events_to_stderr(capfd):
+    screen = Screen()
+    for event in EVENTS:
+        screen.tell(event)
+    screen.say("the answer")
+    out, err = capfd.readouterr()
+    assert out == "the answer\n"
+    assert "hello" in err
+    assert "epoch 1/3  mAP50 0.500  1m00s to go" in err
+    assert "! careful" in err
+
+
+def test_quiet_keeps_cautions_and_drops_the_rest(capfd):
+    screen = Screen(Manner(quiet=True))
+    for event in EVENTS:
+        screen.tell(event)
+    assert capfd.readouterr().err == "! careful\n"
+
+
+def test_json_events_are_lines_of_json_on_stderr(capfd):
+    screen = Screen(Manner(json_events=True))
+    for event in EVENTS:
+        screen.tell(event)
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert [line["event"] for line in lines] == [
+        "step",
+        "planned",
+        "changed",
+        "logline",
+        "progress",
+        "waited",
+        "caution",
+    ]
+    assert lines[3] == {"event": "logline", "time": 1.5, "stream": "stdout", "text": "hello"}
+
+
+def test_in_json_mode_stdout_holds_one_document_and_nothing_else(capfd):
+    screen = Screen(Manner(as_json=True))
+    screen.say("not shown")
+    screen.table(("a",), [("b",)])
+    screen.document({"run": "a-1"})
+    assert json.loads(capfd.readouterr().out) == {"run": "a-1"}
+
+
+def test_an_error_is_a_document_too(capfd):
+    Screen(Manner(as_json=True)).error(Refused("no slot is free", hint="cid ls", retryable=True))
+    out, err = capfd.readouterr()
+    assert json.loads(out) == {"error": {"code": 5, "message": "no slot is free", "hint": "cid ls", "retryable": True}}
+    assert err == "error: no slot is free\n  try: cid ls\n"
+
+
+def test_no_question_is_asked_without_a_terminal(capfd):
+    assert Screen().ask("push?")
+    assert capfd.readouterr() == ("", "")
