@@ -247,9 +247,7 @@ def init(screen: "Screen") -> None:
 
     written = write(Path.cwd(), screen.tell)
     screen.document({"written": [str(path) for path in written]})
-    for path in written:
-        screen.say(f"wrote {path.name}")
-    screen.say("next: cid doctor, then cid train --rehearse -e smoke")
+    screen.say("ready; next: cid doctor, then cid train --rehearse -e smoke")
 
 
 @command(app, "doctor")

@@ -62,7 +62,7 @@ class Manner:
     Attributes:
         as_json: one document on stdout.
         json_events: every event as a line of JSON on stderr, instead of text.
-        quiet: nothing on stderr but errors.
+        quiet: nothing on stderr but warnings and errors.
         verbose: more on stderr, tracebacks included.
         color: False for none; None leaves it to the terminal and NO_COLOR.
     """
@@ -176,8 +176,8 @@ class Screen:
             self.hint(f"  {label:<{width}}  {value}")
 
     def _show_change(self, change: Changed) -> None:
-        reason = f": {change.reason}" if change.reason else ""
-        self.hint(f"● {change.run} {change.state}{reason}", style=_COLOURS.get(change.state, ""))
+        more = f": {change.reason}" if change.reason else f"  {change.url}" if change.state == "queued" else ""
+        self.hint(f"● {change.run} {change.state}{more}", style=_COLOURS.get(change.state, ""))
 
     def _show_log(self, line: LogLine) -> None:
         self.hint(line.text)

@@ -1,5 +1,6 @@
 """`cid demo`: the main job from end to end, on a repository and images that it makes itself, with real training."""
 
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -7,7 +8,6 @@ import yaml
 
 from containerid import runs
 from containerid.events import Step
-from containerid.git import Repository
 from containerid.home import Home
 from containerid.job import Tell
 from containerid.runs.init import init
@@ -71,5 +71,12 @@ def _make(place: Path, tell: Tell) -> Path:
         ignore.write("data/\n")
     tell(Step("data", f"draw {IMAGES} pictures of containers, {IMGSZ} px, with and without doors in sight"))
     draw(project / "data/doors", images=IMAGES, imgsz=IMGSZ, seed=7)
-    Repository.create(project, remote=place / "remote.git")
+    for command in (
+        ("init", "--quiet", "--bare", str(place / "remote.git")),
+        ("-C", str(project), "init", "--quiet", "--initial-branch", "main"),
+        ("-C", str(project), "config", "user.name", "cid demo"),
+        ("-C", str(project), "config", "user.email", "demo@example.com"),
+        ("-C", str(project), "remote", "add", "origin", str(place / "remote.git")),
+    ):
+        subprocess.run(("git", *command), check=True)
     return project

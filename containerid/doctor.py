@@ -81,7 +81,9 @@ def _repository(folder: Path) -> Iterator[Check]:
     dirty = changes.staged + changes.unstaged + len(changes.untracked)
     yield Check("repository", good=True, found=f"{changes.branch or 'detached'}, {dirty} files changed")
     remote = repository.remote()
-    found = f"{remote.name}: {remote.public or 'local'}" if remote else "none: runs go from the archive alone"
+    found = (
+        f"{remote.name}: {remote.public or 'no public address'}" if remote else "none: runs go from the archive alone"
+    )
     yield Check("remote", remote is not None, found, "" if remote else "git remote add origin URL")
 
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from containerid.config import Data as Section
+from containerid.config import DataSection as Section
 from containerid.errors import UsageError
 from containerid.job import Data
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Request:
     overrides: tuple[str, ...] = ()
     quick: bool = False
     device: str = "auto"
-    git: str | None = None
+    git: Literal["branch", "snapshot", "clean"] | None = None
     transport: str = "auto"
     message: str = ""
     data: str = ""

@@ -1,9 +1,12 @@
 """Submit a training: record the intent, pin the code, gate it, push it, and start the leg, in that order."""
 
+import io
 import secrets
-from collections.abc import Callable
+import tarfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +21,7 @@ from containerid.runs.request import Request
 
 if TYPE_CHECKING:
     from containerid.config import Params, Project
-    from containerid.git import Repository, Snapshot
+    from containerid.git import Mode, Repository, Snapshot
 
 _TRANSPORTS = ("auto", "embed", "fetch", "dataset")
 _MODES = ("branch", "snapshot", "clean")
@@ -39,7 +42,11 @@ class _Draft:
 
     @property
     def folder(self) -> Path:
-        return self.project.path.parent
+        return self.project.folder
+
+    @property
+    def experiment(self) -> str:
+        return self.project.chosen(self.request.experiment)
 
     @property
     def section(self) -> dict[str, Any]:
@@ -74,7 +81,7 @@ def submit(
             run=draft.run,
             project=draft.project.name,
             folder=str(draft.folder),
-            experiment=request.experiment or draft.project.default_experiment or "",
+            experiment=draft.experiment,
             backend=request.backend,
         )
     )
@@ -112,7 +119,7 @@ def _draft(request: Request, home: Home, tell: Tell) -> _Draft:
     params = project.params(request.experiment, request.overrides)
     for warning in params.warnings():
         tell(Caution(warning))
-    settings = {**project.section(request.backend), **request.options}
+    settings = {**project.section(request.backend), **request.options, "project": project.folder}
     backend = open_backend(request.backend, home, settings)
     return _Draft(request, project, params, backend, home, _run_id(project, request), tell)
 
@@ -131,7 +138,7 @@ def _run_id(project: "Project", request: Request) -> str:
     """Such as `exp001-20261121-045528-3fa9c1`: what, when, and six random digits, so that two at once differ."""
     from slugify import slugify
 
-    name = slugify(request.experiment or project.default_experiment or project.name)[:20].strip("-") or "run"
+    name = slugify(project.chosen(request.experiment) or project.name)[:20].strip("-") or "run"
     return f"{name}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
@@ -149,8 +156,9 @@ def _agree(draft: _Draft, registry: Registry, ask: Callable[[str], bool]) -> Non
     registry.agree(str(draft.folder), branch)
 
 
-def _mode(draft: _Draft) -> str:
-    return draft.request.git or (draft.project.git.mode if entry(draft.request.backend).git == "branch" else "snapshot")
+def _mode(draft: _Draft) -> "Mode":
+    configured = draft.project.git.mode if entry(draft.request.backend).git == "branch" else "snapshot"
+    return draft.request.git or configured
 
 
 def _send(draft: _Draft, registry: Registry) -> Run:
@@ -194,7 +202,7 @@ def _spec(draft: _Draft, code: Code) -> Spec:
     device = _DEVICES[request.device]
     return Spec(
         run=draft.run,
-        experiment=request.experiment or draft.project.default_experiment or "",
+        experiment=draft.experiment,
         project=draft.project.name,
         backend=request.backend,
         params=draft.params.to_dict(),
@@ -220,54 +228,69 @@ def _pin(draft: _Draft, *, push: bool) -> Code:
     repository = Repository.open(draft.folder)
     mode = _mode(draft)
     snapshot = _snapshot(draft, repository, mode)
-    remote = repository.remote(draft.project.git.remote)
-    repository.gate(snapshot, remote, allow=draft.project.git.allow)
+    remote = repository.remote(draft.project.git.remote or "")
+    kept = _kept_out(draft)
+    repository.gate(snapshot, remote, allow=draft.project.git.allow, exclude=kept)
     code = Code(sha=snapshot.sha, tree=snapshot.tree, branch=snapshot.branch, remote=remote.public if remote else "")
     if push:
         pushed = repository.push(snapshot, run=draft.run, mode=mode, remote=remote)
         for caution in pushed.cautions:
             draft.tell(Caution(caution))
         code = replace(code, ref=pushed.ref)
-        draft.tell(Step("code", f"{snapshot.sha[:10]} on {pushed.ref or 'no remote: from the archive alone'}"))
-    return _pack(draft, repository, snapshot, code)
+        draft.tell(
+            Step("code", f"{snapshot.sha[:12]}, {f'held by {pushed.ref}' if pushed.ref else 'in the archive alone'}")
+        )
+    return _pack(draft, repository, code, kept)
 
 
-def _snapshot(draft: _Draft, repository: "Repository", mode: str) -> "Snapshot":
+def _snapshot(draft: _Draft, repository: "Repository", mode: "Mode") -> "Snapshot":
     changes = repository.changes()
-    if changes.dirty:
+    if not changes.clean:
         counts = f"{changes.staged} staged, {changes.unstaged} unstaged, {len(changes.untracked)} untracked"
         draft.tell(Step("work tree", counts))
     message = draft.request.message or f"cid: {draft.run}"
-    return repository.snapshot(message, mode=mode, run=draft.run)
+    snapshot = repository.snapshot(message, mode=mode, allow=draft.project.git.allow)
+    for caution in snapshot.cautions:
+        draft.tell(Caution(caution))
+    return snapshot
 
 
-def _pack(draft: _Draft, repository: "Repository", snapshot: "Snapshot", code: Code) -> Code:
-    import hashlib
+def _pack(draft: _Draft, repository: "Repository", code: Code, kept: Sequence[str]) -> Code:
+    """The archive into the parcel, and how it travels: in the submit where it fits, else by git, else as a dataset."""
+    from containerid.git import anonymously_readable
 
-    archive = repository.archive(snapshot.tree, exclude=_data_folders(draft, repository))
+    archive = repository.archive(code.tree, exclude=kept)
     (draft.home.parcel(draft.run) / "code.tar.xz").write_bytes(archive.data)
     transport = draft.request.transport
     if transport == "auto":
         fits = len(archive.data) <= draft.backend.embed_limit
-        transport = "embed" if fits else "fetch" if code.ref and repository.readable(code.remote) else "dataset"
+        transport = "embed" if fits else "fetch" if code.ref and anonymously_readable(code.remote) else "dataset"
     if transport == "fetch" and not code.ref:
-        raise GitError("--transport fetch needs the code on a remote", hint="git remote add origin URL")
+        raise GitError(
+            "--transport fetch needs the code on a remote, and none holds it", hint="git remote add origin URL"
+        )
+    fetched = transport == "fetch"
     return replace(
         code,
         transport=transport,
-        carried_tree=archive.tree if transport != "fetch" else snapshot.tree,
-        digest=hashlib.sha256(archive.data).hexdigest() if transport != "fetch" else "",
-        folder=repository.prefix(draft.folder),
-        holds_package=repository.has(snapshot.tree, "containerid/training/__main__.py"),
+        carried_tree=code.tree if fetched else archive.tree,
+        digest="" if fetched else sha256(archive.data).hexdigest(),
+        folder=repository.folder,
+        holds_package=_holds_package(archive.data),
     )
 
 
-def _data_folders(draft: _Draft, repository: "Repository") -> list[str]:
-    """Folders of images that travel as data, not as code: repository paths."""
-    prefix = repository.prefix(draft.folder)
-    places = {draft.params.data.path, draft.request.data}
-    inside = [place for place in places if place and (draft.folder / place).is_dir() and not Path(place).is_absolute()]
-    return [f"{prefix}/{place}" if prefix else place for place in inside]
+def _holds_package(archive: bytes) -> bool:
+    """The project is containerid itself, as this repository is: then its own code runs on the far side."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        return "containerid/training/__main__.py" in tar.getnames()
+
+
+def _kept_out(draft: _Draft) -> tuple[str, ...]:
+    """What the archive leaves out: folders of images, which travel as data, and what `git.exclude` names."""
+    places = (draft.params.data.path, draft.request.data)
+    folders = [place for place in places if place and not Path(place).is_absolute() and (draft.folder / place).is_dir()]
+    return (*folders, *draft.project.git.exclude)
 
 
 def _pin_here(draft: _Draft) -> Code:
@@ -280,5 +303,5 @@ def _pin_here(draft: _Draft) -> Code:
     except GitError:
         draft.tell(Caution("this folder is in no git repository, so the run cannot say which code made it"))
         return Code(transport="worktree", folder=folder)
-    snapshot = _snapshot(draft, repository, "snapshot")
+    snapshot = repository.snapshot(f"cid: {draft.run}", mode="snapshot", allow=("**",))
     return Code(sha=snapshot.sha, tree=snapshot.tree, branch=snapshot.branch, transport="worktree", folder=folder)

@@ -22,15 +22,18 @@ class Platform:
         files: outputs by name.
         log: lines.
         pushed: specs that arrived.
-        answer: an error that submit raises after the push has arrived; None for a good answer.
+        answer: an error that submit raises instead of its answer; `arrives`: whether the push arrived all the same.
+        ending: the outcome of every run that arrives; empty while the test writes the result itself.
+        broken: outputs that are cut short on their way.
     """
 
-    says: list[Status | CidError] = field(default_factory=lambda: [Status(State.SUCCEEDED)])
+    says: list[Status | BaseException] = field(default_factory=lambda: [Status(State.SUCCEEDED)])
     files: dict[str, bytes] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
     pushed: list[Spec] = field(default_factory=list)
     answer: CidError | None = None
     arrives: bool = True
+    ending: str = ""
     asked: int = 0
     broken: set[str] = field(default_factory=set)
 
@@ -67,6 +70,8 @@ class PlatformBackend:
     def submit(self, spec: Spec) -> Leg:
         if self.platform.arrives:
             self.platform.pushed.append(spec)
+            if self.platform.ending:
+                self.platform.finish(spec.run, outcome=self.platform.ending, metrics={"test/mAP50": 0.9})
         if self.platform.answer:
             raise self.platform.answer
         return Leg(f"ada/cid-{spec.run}", "1", f"https://platform.example/code/ada/cid-{spec.run}")
@@ -78,7 +83,7 @@ class PlatformBackend:
         says = self.platform.says
         said = says[min(self.platform.asked, len(says) - 1)]
         self.platform.asked += 1
-        if isinstance(said, CidError):
+        if isinstance(said, BaseException):
             raise said
         return said
 

@@ -1,0 +1,237 @@
+"""The command line: what it answers, where, and with which exit code. The platform is one in memory."""
+
+from pathlib import Path
+
+import pytest
+from fakes.platform import Platform, PlatformBackend
+
+from containerid import backends
+from containerid.errors import Refused, Unreachable
+from containerid.home import Home
+from containerid.job import State, Status
+from containerid.runs import Registry
+
+PARAMS = """
+default_experiment: exp001
+detection:
+  model: {architecture: yolo11n, pretrained: false}
+  data: {provider: synthetic}
+experiments:
+  exp001: {training: {epochs: 3, warmup_epochs: 1}}
+  exp002: {}
+"""
+
+
+@pytest.fixture(autouse=True)
+def platform(monkeypatch: pytest.MonkeyPatch) -> Platform:
+    outputs = {"weights/best.pt": b"weights"}
+    PlatformBackend.current = Platform(files=outputs, log=["[1/9] code", "hello"], ending="succeeded")
+    row = backends.Entry("fakes.platform:PlatformBackend", git="branch", first=0.001, cap=0.002)
+    for name in ("kaggle", "local", "rehearsal"):
+        monkeypatch.setitem(backends.TABLE, name, row)
+    return PlatformBackend.current
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "params.yaml").write_text(PARAMS, encoding="utf-8")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_train_ends_with_the_run_fetched_and_verified(cid, project):
+    said = cid("train", "--kaggle", "-e", "exp001", "--json")
+    document = said.document
+    assert said.code == 0
+    assert (document["experiment"], document["backend"], document["state"]) == ("exp001", "kaggle", "succeeded")
+    assert document["metrics"] == {"test/mAP50": 0.9}
+    assert document["verified"] is True
+    assert (Path(document["outputs"]) / "weights/best.pt").read_bytes() == b"weights"
+    assert Path(document["outputs"]) == project / "runs" / document["run"]
+
+
+def test_the_document_of_a_run_has_every_key_that_scripts_rely_on(cid):
+    cid("train", "--kaggle")
+    keys = {"run", "experiment", "backend", "handle", "url", "state", "sha", "metrics", "outputs", "reason"}
+    for command in ("status", "show", "fetch"):
+        assert keys <= set(cid(command, "--json").document)
+    assert keys <= set(cid("ls", "--json").document["runs"][0])
+
+
+def test_the_link_is_told_right_after_the_push(cid):
+    said = cid("train", "--kaggle", "--detach")
+    assert "https://platform.example/code/ada/cid-exp001-" in said.err
+
+
+@pytest.mark.parametrize("arguments", [[], ["--kaggle", "--local"], ["--kaggle", "--rehearse"]])
+def test_train_without_exactly_one_place_names_the_three(cid, arguments):
+    said = cid("train", *arguments)
+    assert said.code == 2
+    assert "--kaggle, --local, --rehearse" in said.err
+
+
+@pytest.mark.parametrize(
+    ("ending", "code"), [("succeeded", 0), ("failed", 7), ("cancelled", 8), ("paused", 9), ("", 7)]
+)
+def test_an_attached_run_ends_with_the_code_of_its_state(cid, platform, ending, code):
+    platform.ending = ending
+    said = cid("train", "--local", "--json")
+    assert said.code == code
+    assert said.document["run"]
+
+
+def test_status_and_show_end_with_0_when_they_answered_and_mirror_the_run_when_asked(cid, platform):
+    platform.ending = "failed"
+    cid("train", "--local")
+    for command in ("status", "show"):
+        assert cid(command).code == 0
+        assert cid(command, "--exit-code").code == 7
+
+
+def test_a_detached_run_is_still_running_until_somebody_looks(cid, platform):
+    platform.says = [Status(State.RUNNING)]
+    said = cid("train", "--kaggle", "-d", "--json")
+    assert (said.code, said.document["state"]) == (0, "queued")
+    assert cid("status", "--json").document["state"] == "running"
+    assert cid("status", "--exit-code").code == 11
+    assert cid("fetch").code == 11
+    platform.says = [Status(State.SUCCEEDED)]
+    assert cid("fetch", "--json").document["verified"] is True
+
+
+def test_a_timeout_ends_with_11_and_the_run_goes_on(cid, platform):
+    platform.says = [Status(State.RUNNING)]
+    said = cid("train", "--kaggle", "--timeout", "0")
+    assert said.code == 11
+    assert "cid status" in said.err
+
+
+def test_a_refused_run_ends_with_5_and_is_recorded(cid, platform):
+    platform.answer = Refused("Maximum batch GPU session count of 2 reached.", hint="cid ls", retryable=True)
+    platform.arrives = False
+    said = cid("train", "--kaggle", "--json")
+    assert said.code == 5
+    assert said.document["error"] == {
+        "code": 5,
+        "message": "Maximum batch GPU session count of 2 reached.",
+        "hint": "cid ls",
+        "retryable": True,
+    }
+    assert cid("ls", "--json").document["runs"][0]["state"] == "refused"
+
+
+def test_a_lost_answer_is_not_pushed_twice(cid, platform):
+    platform.answer = Unreachable("the answer was lost")
+    said = cid("train", "--kaggle", "--json")
+    assert (said.code, said.document["state"]) == (0, "succeeded")
+    assert len(platform.pushed) == 1
+
+
+def test_a_push_that_never_arrived_stays_submitting(cid, platform):
+    platform.answer = Unreachable("no answer")
+    platform.arrives = False
+    said = cid("train", "--kaggle")
+    assert said.code == 6
+    assert cid("ls", "--json").document["runs"][0]["state"] == "submitting"
+
+
+def test_outputs_that_differ_end_with_10(cid, platform):
+    platform.broken = {"weights/best.pt"}
+    said = cid("train", "--kaggle")
+    assert said.code == 10
+    assert "weights/best.pt" in said.err
+
+
+def test_ctrl_c_detaches_and_says_how_to_come_back(cid, platform):
+    platform.says = [KeyboardInterrupt()]
+    said = cid("train", "--kaggle")
+    assert said.code == 130
+    assert "goes on" in said.err
+    assert "cid logs exp001-" in said.err
+
+
+def test_logs_go_to_stdout(cid):
+    cid("train", "--kaggle")
+    said = cid("logs")
+    assert said.out.splitlines()[:2] == ["[1/9] code", "hello"]
+    assert len(cid("logs", "--tail", "1").out.splitlines()) == 1
+    assert cid("logs", "--json").document["lines"][1] == {"time": 1.0, "stream": "stdout", "text": "hello"}
+
+
+def test_every_wrong_value_is_one_line_and_exit_2(cid):
+    for arguments, word in (
+        (("train", "--local", "-e", "exp01"), "exp001"),
+        (("train", "--local", "--set", "training.epoch=3"), "epochs"),
+        (("train", "--local", "--transport", "pigeon"), "pigeon"),
+        (("train", "--local", "--device", "abacus"), "abacus"),
+        (("train", "--local", "--timeout", "soon"), "soon"),
+        (("status", "no-such-run"), "no-such-run"),
+        (("bogus",), "bogus"),
+        (("train", "--bogus"), "--bogus"),
+    ):
+        said = cid(*arguments)
+        assert said.code == 2, arguments
+        assert word in said.err, arguments
+        assert "Traceback" not in said.err
+        assert said.out == ""
+
+
+def test_a_wrong_option_is_a_document_in_json_mode(cid):
+    said = cid("train", "--json", "--bogus")
+    assert said.code == 2
+    assert said.document["error"]["code"] == 2
+
+
+def test_params_prints_the_merged_experiment(cid):
+    assert cid("params", "-e", "exp001", "--json").document["training"]["epochs"] == 3
+    assert cid("params", "--set", "training.epochs=7", "--json").document["training"]["epochs"] == 7
+    assert "architecture: yolo11n" in cid("params").out
+
+
+def test_a_dry_run_sends_nothing_and_writes_what_would_be_sent(cid, platform):
+    said = cid("train", "--kaggle", "--dry-run", "--json")
+    assert said.code == 0
+    assert "job.txt" in said.document["files"]
+    assert platform.pushed == []
+    assert Registry(Home.of_user().registry).runs() == []
+
+
+def test_quiet_says_nothing_but_the_answer(cid):
+    said = cid("train", "--kaggle", "-q")
+    assert said.err.startswith("! this folder is in no git repository")
+    assert said.err.count("\n") == 1
+    assert "succeeded" in said.out
+
+
+def test_no_run_yet_names_the_first_command(cid):
+    said = cid("status")
+    assert said.code == 2
+    assert "cid train --rehearse" in said.err
+
+
+def test_a_foreign_kernel_can_be_looked_at_and_fetched(cid, tmp_path):
+    said = cid("status", "bob/his-kernel", "--json")
+    assert (said.code, said.document["state"]) == (0, "succeeded")
+    said = cid("fetch", "bob/his-kernel", "--to", str(tmp_path / "his"), "--json")
+    assert (said.code, said.document["verified"]) == (0, False)
+    assert (tmp_path / "his/weights/best.pt").exists()
+
+
+def test_init_writes_what_is_missing_and_overwrites_nothing(cid, tmp_path, monkeypatch):
+    folder = tmp_path / "new"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    assert cid("init").code == 0
+    (folder / "params.yaml").write_text("# mine\n", encoding="utf-8")
+    assert cid("init", "--json").document == {"written": []}
+    assert (folder / "params.yaml").read_text(encoding="utf-8") == "# mine\n"
+
+
+def test_without_params_yaml_the_command_that_makes_one_is_named(cid, tmp_path, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    said = cid("train", "--local")
+    assert said.code == 2
+    assert "cid init" in said.err
