@@ -1,0 +1,246 @@
+"""params.yaml → frozen, strict, typed settings; every fault at once, each with its line and dotted path."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PrivateAttr
+
+from containerid.config.faults import Fault, Origin, Problem, checked, located, refusal
+from containerid.config.layers import Layer, merge, of_file, of_option
+from containerid.config.params import Params
+from containerid.config.rules import Rule, duration, flag, listing, nothing, slug, suggestion, word
+from containerid.config.sections import Name, Section, Words, obeys
+from containerid.config.yamlfile import LARGEST, Document, read
+from containerid.errors import ConfigError, UsageError
+
+FILE = "params.yaml"
+_EXPERIMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def _sources(example: str, parts: str) -> Any:
+    rule = listing(slug(example, parts))
+    return obeys(Rule(rule.says, lambda value: tuple(rule.read(value))))
+
+
+def _accelerator(value: Any) -> str:
+    if not isinstance(value, str) or not value.isalnum():
+        raise ValueError
+    if value.lower() == "nvidiateslap100":
+        raise ValueError
+    return "NvidiaTeslaT4" if value.lower() == "nvidiateslat4" else value
+
+
+class Kaggle(Section):
+    """How a run goes to Kaggle. Credentials and addresses never stand in this file.
+
+    Attributes:
+        username: whose account; None takes the credentials' own.
+        accelerator: Kaggle's `machine_shape`.
+        install: the project's extras that are installed there.
+        session_limit: seconds after which Kaggle ends the session; None leaves it to Kaggle.
+    """
+
+    username: Name = None
+    accelerator: Annotated[
+        str, obeys(Rule("one of Kaggle's machine shapes such as `NvidiaTeslaT4` (the P100 is retired)", _accelerator))
+    ] = "NvidiaTeslaT4"
+    gpu: Annotated[bool, obeys(flag())] = True
+    internet: Annotated[bool, obeys(flag())] = True
+    install: Words = ("training",)
+    dataset_sources: Annotated[tuple[str, ...], _sources("owner/dataset", "2|3")] = ()
+    kernel_sources: Annotated[tuple[str, ...], _sources("owner/kernel", "2|3")] = ()
+    competition_sources: Annotated[tuple[str, ...], _sources("competition", "1")] = ()
+    model_sources: Annotated[tuple[str, ...], _sources("owner/model/framework/variation/1", "4|5")] = ()
+    session_limit: Annotated[float | None, obeys(duration(), nothing())] = None
+
+
+class Git(Section):
+    """How the code is pinned.
+
+    Attributes:
+        mode: `branch` commits to the branch and pushes, `snapshot` never touches it, `clean` refuses a dirty tree.
+        remote: its name; None takes the branch's upstream, else `origin`, else the only one.
+        allow: findings of the secret scan that may leave: a glob, or `path:line`.
+        exclude: globs that the archive in the kernel leaves out, besides data folders.
+    """
+
+    mode: Annotated[Literal["branch", "snapshot", "clean"], obeys(word("branch", "snapshot", "clean"))] = "branch"
+    remote: Name = None
+    allow: Words = ()
+    exclude: Words = ()
+
+
+class _File(Section):
+    """The top level of params.yaml. Experiments are looked at after merging."""
+
+    project: Name = None
+    default_experiment: Name = None
+    detection: dict[str, Any] | None = None
+    experiments: dict[str, dict[str, Any] | None] | None = None
+    kaggle: Kaggle = Kaggle()
+    git: Git = Git()
+
+
+class Project(Section):
+    """One params.yaml.
+
+    Attributes:
+        path: of the file, absolute.
+        name: `project:` in the file, else the name of its folder.
+        experiments: names to descriptions, in the order of the file.
+    """
+
+    path: Path
+    name: str
+    default_experiment: str | None = None
+    experiments: dict[str, str] = Field(default_factory=dict)
+    kaggle: Kaggle = Kaggle()
+    git: Git = Git()
+    _layers: dict[str, Layer] = PrivateAttr(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """The project's folder, where the file lies."""
+        return self.path.parent
+
+    def section(self, backend: str) -> dict[str, Any]:
+        """The settings of one backend, as plain types; a rehearsal is what Kaggle would get."""
+        return self.kaggle.model_dump(mode="json") if backend in {"kaggle", "rehearsal"} else {}
+
+    def chosen(self, experiment: str | None) -> str:
+        """The experiment that is meant: the one named, else the default; empty for the base section.
+
+        Raises:
+            UsageError: there is none of this name.
+        """
+        name = experiment or self.default_experiment or ""
+        if name and name not in self.experiments:
+            raise _no_such(name, list(self.experiments))
+        return name
+
+    def params(self, experiment: str | None = None, overrides: Sequence[str] = ()) -> Params:
+        """The base section with the experiment's overrides, then those of the command line.
+
+        Args:
+            experiment: its name; None takes the default experiment, else the base section.
+            overrides: `key.path=value`, such as `training.epochs=12`; the value is read as YAML reads a word.
+
+        Raises:
+            UsageError: no experiment has this name.
+            ConfigError: an override is wrong; every fault is told.
+        """
+        layer = self._layers[self.chosen(experiment)]
+        for override in overrides:
+            layer = merge(layer, of_option(override))
+        found = Params.check(layer.value)
+        if isinstance(found, Params) and not layer.faults:
+            return found
+        raise refusal(_faults_of(layer))
+
+
+def _no_such(name: str, known: list[str]) -> UsageError:
+    there = f"there are {', '.join(known)}" if known else "the file has none"
+    return UsageError(f"no experiment is called `{name}`{suggestion(name, known)}; {there}", hint="cid params")
+
+
+def find(folder: Path) -> Path:
+    """The params.yaml of the project that a folder belongs to: here, or above up to the repository's root.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    for each in (folder.absolute(), *folder.absolute().parents):
+        if (each / FILE).is_file():
+            return each / FILE
+        if (each / ".git").exists():
+            break
+    raise ConfigError(f"there is no {FILE} here or above", hint="cid init")
+
+
+def load(path: Path) -> Project:
+    """Read and check a params.yaml: the base section, and every experiment merged with it.
+
+    Raises:
+        ConfigError: the file cannot be read, or holds faults; every one is told.
+    """
+    document = _document(path)
+    top = checked(_File, _sections(document.value), {})
+    layers = _layers(document, path.name)
+    faults = [
+        *_faults_of_file(top, document, path.name),
+        *(it for layer in layers.values() for it in _faults_of(layer)),
+    ]
+    if faults or not isinstance(top, _File):
+        raise refusal(faults)
+    path = path.absolute()
+    project = Project(
+        path=path,
+        name=top.project or path.parent.name or "project",
+        default_experiment=top.default_experiment,
+        experiments={each: str((it or {}).get("description") or "") for each, it in (top.experiments or {}).items()},
+        kaggle=top.kaggle,
+        git=top.git,
+    )
+    project._layers.update(layers)
+    return project
+
+
+def _layers(document: Document, name: str) -> dict[str, Layer]:
+    base = of_file(document, ("detection",), name)
+    experiments = of_file(document, ("experiments",), name).value
+    return {"": base} | {each: merge(base, _experiment(document, each, name)) for each in experiments}
+
+
+def _document(path: Path) -> Document:
+    try:
+        with path.open("rb") as file:
+            document = read(file.read(LARGEST + 1))
+    except OSError as error:
+        raise ConfigError(f"{path}: {(error.strerror or str(error)).lower()}", hint="cid init") from error
+    if document.value is None and not document.faults:
+        document.value = {}
+    if not document.faults and not isinstance(document.value, dict):
+        document.faults.append((1, "", "must hold sections such as `detection:`"))
+    if document.faults:
+        raise refusal(Fault(Origin(line, f"{path.name}:{line}", at), reason) for line, at, reason in document.faults)
+    return document
+
+
+def _sections(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: section for key, section in value.items() if section is not None or key not in _File.model_fields}
+
+
+_ADDRESS = "is never read from this file; set CID_KAGGLE_URL in the environment"
+_CREDENTIALS = "does not belong in this file, which goes into git; cid finds credentials as Kaggle's own client does"
+_NEVER = {
+    **dict.fromkeys(("kaggle_url", "url", "api_url", "endpoint", "host"), _ADDRESS),
+    **dict.fromkeys(("key", "token", "api_key", "api_token", "password"), _CREDENTIALS),
+}
+
+
+def _faults_of_file(top: _File | list[Problem], document: Document, name: str) -> list[Fault]:
+    shape = [] if isinstance(top, _File) else [(at, _NEVER.get(str(at[-1]), why)) for at, why in top]
+    names = _names(document.value.get("experiments"), document.value.get("default_experiment"))
+    return located([*shape, *names], of_file(document, (), name).origins)
+
+
+def _names(experiments: object, default: object) -> Iterator[Problem]:
+    experiments = list(experiments) if isinstance(experiments, dict) else []
+    for name in experiments:
+        if not _EXPERIMENT.fullmatch(name):
+            yield ("experiments", name), "must be letters, digits, `-`, `_` or `.`, 64 at most"
+    if isinstance(default, str) and default not in experiments:
+        yield ("default_experiment",), f"no experiment is called `{default}`{suggestion(default, experiments)}"
+
+
+def _experiment(document: Document, experiment: str, name: str) -> Layer:
+    layer = of_file(document, ("experiments", experiment), name)
+    layer.value.pop("description", None)
+    return layer
+
+
+def _faults_of(layer: Layer) -> list[Fault]:
+    found = Params.check(layer.value)
+    return [*layer.faults, *([] if isinstance(found, Params) else located(found, layer.origins))]

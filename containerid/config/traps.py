@@ -1,0 +1,39 @@
+"""What Ultralytics takes without a word and is seldom meant."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from containerid.config.params import Params
+
+_ADAPTIVE = {"Adam", "AdamW", "Adamax", "NAdam", "RAdam"}
+
+
+def found(params: "Params") -> Iterator[str]:
+    """One line for each trap in the parameters."""
+    yield from _training(params)
+    yield from _augmentation(params)
+
+
+def _training(params: "Params") -> Iterator[str]:
+    training = params.training
+    if training.optimizer == "auto" and training.learning_rate is not None:
+        yield "training.learning_rate is ignored while training.optimizer is `auto`; name an optimizer"
+    rate = 0.01 if training.learning_rate is None else training.learning_rate
+    if training.optimizer in _ADAPTIVE and rate > 0.005:
+        yield f"training.learning_rate {rate:g} is high for {training.optimizer}; 0.001 is usual"
+    if 0 < training.save_period < 10:
+        kept = training.epochs // training.save_period
+        yield f"training.save_period keeps {kept} full checkpoints, each about 5 times best.pt; -1 keeps best and last"
+    if training.warmup_epochs >= training.epochs:
+        yield "training.warmup_epochs lasts as long as the training; the learning rate is never reached"
+    if training.imgsz % 32:
+        yield f"training.imgsz {training.imgsz} is no multiple of 32; Ultralytics takes {-(-training.imgsz // 32) * 32}"
+
+
+def _augmentation(params: "Params") -> Iterator[str]:
+    augmentation = params.augmentation
+    if augmentation.copy_paste and not any(task in params.model.architecture for task in ("-seg", "-obb")):
+        yield "augmentation.copy_paste does nothing for a detection model"
+    if augmentation.perspective > 0.001:
+        yield f"augmentation.perspective {augmentation.perspective:g} tears the picture apart; 0.001 is already much"
