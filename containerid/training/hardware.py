@@ -1,0 +1,172 @@
+"""What there is to compute on, proven by computing on it. Standard library and PyTorch alone.
+
+`python -m containerid.training.hardware --spec S` stops a leg before its packages are installed: it exits 7 when a GPU
+was asked for and none works, and its last line is the reason.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from containerid.errors import CidError, RunFailed
+from containerid.job import Spec
+from containerid.training import asked
+from containerid.training.log import say
+
+_SIDE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One GPU.
+
+    Attributes:
+        memory: bytes.
+        capability: as CUDA writes it, such as `sm_75`.
+    """
+
+    name: str
+    memory: int
+    capability: str
+
+    def __str__(self) -> str:
+        """As it stands in a proof."""
+        return f"{self.name} ({self.memory / 2**30:.0f} GiB, {self.capability})"
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """What a run computes on.
+
+    Attributes:
+        kind: `cuda`, `mps` or `cpu`.
+        proof: one line: `2 × Tesla T4 (15 GiB, sm_75)`, `rehearsed on CPU`, `CPU`.
+        gpus: of CUDA, each of which has multiplied two matrices and got them right.
+        index: of the GPU that is used.
+    """
+
+    kind: str
+    proof: str
+    gpus: tuple[Gpu, ...] = ()
+    index: int = 0
+
+    @property
+    def device(self) -> str:
+        """As Ultralytics and `CID_DEVICE` name it."""
+        return str(self.index) if self.kind == "cuda" else self.kind
+
+
+def prove(spec: Spec, *, environ: Mapping[str, str] = os.environ, torch: Any = None) -> Hardware:
+    """Find what the spec asks for and compute on it.
+
+    Args:
+        spec: its `device`, else the one in its parameters, its `gpu` and `backend`. A local run on `auto` takes what
+            there is. Of several GPUs that are named the first is used.
+        environ: with `CID_REHEARSAL=1` a missing GPU is no fault, and the proof says so.
+        torch: PyTorch; imported when None.
+
+    Raises:
+        RunFailed: there is no such device, or it does not compute.
+    """
+    torch = torch or _torch()
+    rehearsal = environ.get("CID_REHEARSAL") == "1"
+    on_cpu = Hardware("cpu", "rehearsed on CPU" if rehearsal else "CPU")
+    device, index = _wanted(spec)
+    if device == "cpu":
+        return on_cpu
+    if device != "mps" and torch.cuda.is_available():
+        return _prove_cuda(torch, index)
+    if device in {"auto", "mps"} and torch.backends.mps.is_available():
+        return Hardware("mps", "Apple GPU (MPS)")
+    if rehearsal or (device == "auto" and not (spec.gpu and spec.backend != "local")):
+        return on_cpu
+    raise RunFailed(
+        _absence(device, torch), hint="check the accelerator and the GPU hours left, or ask for --device cpu"
+    )
+
+
+def _torch() -> Any:
+    try:
+        return import_module("torch")
+    except Exception as error:
+        raise RunFailed(
+            f"PyTorch cannot be imported ({type(error).__name__}: {error})", hint='pip install "containerid[training]"'
+        ) from error
+
+
+def _wanted(spec: Spec) -> tuple[str, int]:
+    """`auto`, `cpu`, `cuda` or `mps`, and the number of a GPU."""
+    named = spec.device if spec.device != "auto" else spec.params.get("training", {}).get("device", "auto")
+    first = str(named[0] if isinstance(named, list) and named else named)
+    number = first.removeprefix("cuda:").partition(",")[0].strip()
+    if number.isdecimal():
+        return "cuda", int(number)
+    return ("cuda" if first == "all" else first), 0
+
+
+def _absence(device: str, torch: Any) -> str:
+    if device == "mps":
+        return f"an Apple GPU was asked for, and PyTorch {torch.__version__} finds none"
+    why = "is a CPU build" if torch.version.cuda is None else "sees no CUDA device"
+    return f"a GPU was asked for, and there is none (PyTorch {torch.__version__} {why})"
+
+
+def _prove_cuda(torch: Any, index: int) -> Hardware:
+    gpus = tuple(_prove_gpu(torch, each) for each in range(torch.cuda.device_count()))
+    if index >= len(gpus):
+        raise RunFailed(f"GPU {index} was asked for, and there are {len(gpus)}", hint="training.device counts from 0")
+    kinds = {gpu: gpus.count(gpu) for gpu in gpus}
+    proof = ", ".join(f"{count} × {gpu}" if count > 1 else str(gpu) for gpu, count in kinds.items())
+    return Hardware("cuda", proof, gpus, index)
+
+
+def _prove_gpu(torch: Any, index: int) -> Gpu:
+    facts = torch.cuda.get_device_properties(index)
+    gpu = Gpu(facts.name, facts.total_memory, f"sm_{facts.major}{facts.minor}")
+    try:
+        right = _multiply(torch, f"cuda:{index}")
+    except RuntimeError as error:
+        raise RunFailed(_inability(gpu, torch, error), hint="ask for --accelerator NvidiaTeslaT4") from error
+    if not right:
+        raise RunFailed(f"the GPU {gpu} multiplies wrongly", hint="submit again: another machine is likely")
+    return gpu
+
+
+def _multiply(torch: Any, device: str) -> bool:
+    # Small whole numbers: every product and sum is exact in any precision that a matrix unit uses.
+    left = (torch.arange(_SIDE * _SIDE) % 7).float().reshape(_SIDE, _SIDE)
+    there = left.to(device)
+    return bool(torch.equal((there @ there.T).cpu(), left @ left.T))
+
+
+def _inability(gpu: Gpu, torch: Any, error: Exception) -> str:
+    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if "no kernel image" in first:
+        # Seen with the P100 and today's images: is_available() is true, and the first operation fails.
+        built = " ".join(torch.cuda.get_arch_list())
+        return f"PyTorch {torch.__version__} has no code for the GPU {gpu}: it was built for {built}"
+    return f"the GPU {gpu} is there and does not compute: {first}"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command. Returns 0, or 7 with the reason as the last line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m containerid.training.hardware", description="Prove the hardware that a spec asks for."
+    )
+    parser.add_argument("--spec", required=True, type=Path, metavar="FILE", help="the spec, a JSON document")
+    options = parser.parse_args(arguments)
+    try:
+        say(prove(asked.read(options.spec)).proof)
+    except CidError as error:
+        say(f"{error.message}; {error.hint}" if error.hint else error.message)
+        return RunFailed.code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

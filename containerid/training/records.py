@@ -1,0 +1,149 @@
+"""What a run leaves for others: metadata.json, summary.md, result.json, manifest.json."""
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from containerid.job import MANIFEST_FILE, RESULT_FILE, Result
+from containerid.training import environment
+from containerid.training.session import Session, now
+
+METADATA_FILE = "metadata.json"
+SUMMARY_FILE = "summary.md"
+_PLACES = frozenset({"data", "model", "save_dir", "project", "name", "resume"})
+"""Training arguments that say where, not how; they differ from machine to machine."""
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(f"{path.name}.part")
+    with part.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def write_result(out: Path, result: Result) -> None:
+    """The truth about the leg."""
+    write(out / RESULT_FILE, json.dumps(result.to_dict(), indent=1) + "\n")
+
+
+def write_manifest(out: Path, run: str) -> None:
+    """Every file of the folder with its size and SHA-256; the last that is written."""
+    files = [_entry(path, out) for path in _files(out)]
+    write(out / MANIFEST_FILE, json.dumps({"version": 1, "run": run, "files": files}, indent=1) + "\n")
+
+
+def write_metadata(session: Session) -> None:
+    """From this the model can be made again: what, with what, on what, how good."""
+    write(session.out / METADATA_FILE, json.dumps(metadata(session), indent=1, sort_keys=False) + "\n")
+
+
+def metadata(session: Session) -> dict[str, Any]:
+    """The content of metadata.json; plain JSON types."""
+    spec, report = session.spec, session.report
+    return {
+        "version": 1,
+        "run": spec.run,
+        "experiment": spec.experiment,
+        "project": spec.project,
+        "architecture": session.params.model.architecture,
+        "entry": spec.entry,
+        "quick": spec.quick,
+        "started": session.started,
+        "ended": now(),
+        "training_seconds": round(session.seconds, 1),
+        "timeline": session.timeline,
+        "epochs": session.epochs,
+        "seed": session.params.training.seed,
+        "metrics": session.metrics,
+        **session.extras,
+        "gates": session.params.gates,
+        "hyperparameters": _hyperparameters(session.out),
+        "params": spec.params,
+        "code": spec.to_dict()["code"],
+        "spec_sha256": hashlib.sha256(json.dumps(spec.to_dict(), sort_keys=True).encode()).hexdigest(),
+        "data": {
+            "provider": spec.data.provider,
+            "source": Path(spec.data.source).name if spec.data.provider == "folder" else spec.data.source,
+            "sha256": session.digest,
+            "names": list(session.dataset.names) if session.dataset else [],
+            "splits": report.counts,
+            "classes": report.classes,
+            "findings": dict(Counter(each.severity for each in report.findings)),
+        },
+        "weights": {path.name: _fingerprint(path) for path in sorted(session.best.parent.glob("*.pt"))},
+        "hardware": session.hardware.proof,
+        "environment": session.environment,
+        "packages": environment.packages(),
+    }
+
+
+def write_summary(session: Session) -> None:
+    """One page for a person."""
+    write(session.out / SUMMARY_FILE, "\n".join(_summary(session)) + "\n")
+
+
+def _summary(session: Session) -> Iterator[str]:
+    spec = session.spec
+    yield f"# {spec.run}"
+    yield ""
+    yield from _table(
+        {
+            "experiment": spec.experiment or "base",
+            "model": session.params.model.architecture,
+            "trained": f"{session.epochs} epochs in {session.seconds:.0f} s{' (quick)' if spec.quick else ''}",
+            "on": session.hardware.proof,
+            "code": spec.code.sha,
+            "data": f"{spec.data.provider}, SHA-256 {session.digest}" if session.digest else spec.data.provider,
+            "images": ", ".join(f"{split} {numbers['images']}" for split, numbers in session.report.counts.items()),
+            **session.tracking.where,
+        }
+    )
+    yield "\n## Metrics\n"
+    yield from _table({name: f"{value:.4f}" for name, value in session.metrics.items()})
+    yield "\n## Next\n"
+    yield "```"
+    yield (
+        f"yolo predict model={session.best.relative_to(session.out).as_posix()} source=FOLDER"
+        if (session.best.is_file())
+        else f"ls runs/{spec.run}"
+    )
+    yield f"cid show {spec.run}"
+    yield "```"
+
+
+def _table(rows: Mapping[str, str]) -> Iterator[str]:
+    yield "| | |"
+    yield "|---|---|"
+    yield from (f"| {name} | {value} |" for name, value in rows.items() if value)
+
+
+def _hyperparameters(out: Path) -> dict[str, Any]:
+    with suppress(OSError, yaml.YAMLError):
+        used = yaml.safe_load((out / "args.yaml").read_text(encoding="utf-8"))
+        return {key: value for key, value in used.items() if key not in _PLACES}
+    return {}
+
+
+def _files(out: Path) -> Iterator[Path]:
+    for at, _, files in os.walk(out):
+        paths = (Path(at, name) for name in files)
+        yield from (path for path in paths if not path.is_symlink() and path != out / MANIFEST_FILE)
+
+
+def _entry(path: Path, out: Path) -> dict[str, Any]:
+    return {"path": path.relative_to(out).as_posix(), **_fingerprint(path)}
+
+
+def _fingerprint(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        return {"size": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}

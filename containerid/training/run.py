@@ -1,0 +1,217 @@
+"""One leg from its spec to its result: the phases in order, and a result.json on every exit."""
+
+import json
+import os
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from containerid.config import ENTRY, Params
+from containerid.errors import CidError, RunCancelled, RunFailed, RunPaused
+from containerid.job import Result, Spec
+from containerid.training import (
+    asked,
+    data,
+    dataset,
+    entry,
+    environment,
+    evaluate,
+    gates,
+    hardware,
+    progress,
+    records,
+    secrets,
+    train,
+    validate,
+)
+from containerid.training.log import Log, say
+from containerid.training.session import Session, now
+from containerid.training.stop import Stop, Stopped, stop_signals
+
+PHASES = ("environment", "data", "validate", "train", "evaluate", "report")
+QUICK = {"train": 16, "val": 8, "test": 8}
+"""Images of each split that a quick run uses."""
+_SHOWN = 20
+"""Findings of the data check that are printed; all are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a leg ended: the outcome and exit code of a Result, and the reason in one line."""
+
+    outcome: str
+    code: int
+    reason: str = ""
+
+
+def run(spec_file: Path, out: Path, mounts: Path, environ: Mapping[str, str] = os.environ) -> int:
+    """Run a spec to its end.
+
+    Args:
+        spec_file: a Spec as JSON.
+        out: the output folder; made if missing.
+        mounts: where Kaggle attaches datasets.
+        environ: `CID_PHASES_BEFORE` is how many phases the log has numbered already.
+
+    Returns:
+        The exit code: 0 succeeded, 7 failed or a gate not met, 8 cancelled, 9 paused.
+    """
+    out = out.absolute()
+    out.mkdir(parents=True, exist_ok=True)
+    started = now()
+    log = Log(out / "train.log", PHASES, int(environ.get("CID_PHASES_BEFORE", "0")))
+    with stop_signals() as stop:
+        with log:
+            spec, session, ending = _live(spec_file.absolute(), out, mounts, log, stop)
+            result = _result(spec, session, replace(ending, reason=log.redactor.clean(ending.reason)), started)
+            say(f"{result.outcome}{f': {result.reason}' if result.reason else ''}")
+        try:
+            records.write_result(out, result)
+            records.write_manifest(out, result.run)
+        except OSError as error:
+            say(f"caution: the records cannot be written ({error})")
+        log.end(result)
+    return ending.code
+
+
+def _live(spec_file: Path, out: Path, mounts: Path, log: Log, stop: Stop) -> tuple[Spec, Session | None, Ending]:
+    spec, session = Spec(run=""), None
+    try:
+        spec = asked.read(spec_file)
+        with tempfile.TemporaryDirectory(prefix="cid-", ignore_cleanup_errors=True) as scratch:
+            place = data.Place(Path.cwd(), mounts.absolute(), Path(scratch).resolve())
+            session = Session(spec, Params.from_dict(spec.params), spec_file, out, place, log, stop)
+            for name, phase in _phases(spec).items():
+                _enter(session, name, phase)
+        ending = Ending("succeeded", 0)
+    except BaseException as error:
+        ending = _ending(error, session, stop)
+    finally:
+        stop.disarm()
+    if session is not None:
+        session.tracking.abandon()
+    return spec, session, ending
+
+
+def _phases(spec: Spec) -> dict[str, Callable[[Session], None]]:
+    ours = spec.entry == ENTRY
+    work = (_validate, train.train, evaluate.evaluate) if ours else (entry.validate, entry.train, entry.evaluate)
+    return dict(zip(PHASES, (_environment, _data, *work, _report), strict=True))
+
+
+def _enter(session: Session, name: str, phase: Callable[[Session], None]) -> None:
+    session.stop.check()
+    session.phase = name
+    session.log.phase(name)
+    begun = time.monotonic()
+    try:
+        phase(session)
+    finally:
+        session.timeline[name] = round(time.monotonic() - begun, 3)
+
+
+def _environment(session: Session) -> None:
+    session.environment = environment.describe(session.out)
+    for name, value in session.environment.items():
+        say(f"{name}: {json.dumps(value) if isinstance(value, dict) else value}")
+    session.hardware = hardware.prove(session.spec)
+    say(f"proof: {session.hardware.proof}")
+    if len(session.hardware.gpus) > 1:
+        say(f"one of them is used: GPU {session.hardware.index}")
+    if session.spec.entry == ENTRY:
+        environment.check_torchvision()
+    needed = {secrets.GDRIVE: session.spec.data.provider == "dvc", secrets.WANDB: session.params.wandb.mode == "online"}
+    wanted = [name for name, need in needed.items() if need]
+    for found in secrets.collect(wanted, session.log.redactor).values():
+        say(str(found))
+
+
+def _data(session: Session) -> None:
+    source = session.spec.data
+    if session.spec.entry != ENTRY and source.provider == "folder" and not source.source:
+        say(f"none asked for: left to {session.spec.entry}")
+        return
+    session.folder = data.provide(source, session.place)
+    session.digest = data.verify(session.folder, source.digest)
+    say(f"{source.provider}: {session.folder.name}, SHA-256 {session.digest}")
+
+
+def _validate(session: Session) -> None:
+    file = session.folder and dataset.find_yaml(session.folder)
+    if not file:
+        raise RunFailed(f"the data holds no {dataset.YAML}", hint="it needs `train:`, `val:` and `names:`")
+    try:
+        session.dataset = dataset.read(file)
+        session.report = validate.check(session.dataset)
+        session.view = dataset.view(
+            session.dataset, session.place.scratch / "view", QUICK if session.spec.quick else {}
+        )
+    except dataset.DatasetError as error:
+        session.report = validate.refuse(error)
+    _tell(session.report)
+    if verdict := session.report.verdict:
+        raise RunFailed(verdict)
+
+
+def _tell(report: validate.Report) -> None:
+    for split, counts in report.counts.items():
+        say(f"{split}: {', '.join(f'{number} {what}' for what, number in counts.items())}")
+    findings = sorted(report.findings, key=lambda each: validate.SEVERITIES.index(each.severity))
+    for finding in findings[:_SHOWN]:
+        say(f"{finding}{f' ({finding.fix})' if finding.fix else ''}")
+    if len(findings) > _SHOWN:
+        say(f"… and {len(findings) - _SHOWN} more")
+
+
+def _report(session: Session) -> None:
+    session.tracking.finish(session.metrics, sorted(session.out.glob("*.png")))
+    records.write_metadata(session)
+    records.write_summary(session)
+    for name, value in session.metrics.items():
+        say(f"{name}: {value:.4f}")
+    if not session.spec.quick and (unmet := gates.unmet(session.params.gates, session.metrics)):
+        raise RunFailed(f"gates not met: {'; '.join(unmet)}")
+
+
+def _ending(error: BaseException, session: Session | None, stop: Stop) -> Ending:
+    # A signal that a library met in its own way still is what ended the run.
+    if stop.signal or isinstance(error, Stopped):
+        if session is not None:
+            progress.keep(session.best.with_name("last.pt"))
+        return Ending("cancelled", RunCancelled.code, f"stopped by {stop.signal} in {_place(session)}")
+    if isinstance(error, RunPaused):
+        return Ending("paused", RunPaused.code, error.message)
+    if isinstance(error, CidError):
+        reason = f"{error.message}; {error.hint}" if error.hint else error.message
+        return Ending("failed", RunFailed.code, " ".join(reason.split()))
+    say("".join(traceback.format_exception(error)).rstrip())
+    text = " ".join(str(error).split())
+    return Ending("failed", RunFailed.code, f"{type(error).__name__}{f': {text[:300]}' if text else ''}")
+
+
+def _place(session: Session | None) -> str:
+    if session is None or not session.phase:
+        return "the start"
+    return session.phase + (f", after epoch {session.epochs}" if session.phase == "train" and session.epochs else "")
+
+
+def _result(spec: Spec, session: Session | None, ending: Ending, started: str) -> Result:
+    return Result(
+        run=spec.run,
+        outcome=ending.outcome,
+        phase=session.phase if session else "",
+        reason=ending.reason,
+        exit_code=ending.code,
+        sha=spec.code.sha,
+        tree=spec.code.tree,
+        started=started,
+        ended=now(),
+        metrics=session.metrics if session else {},
+        proof=session.hardware.proof if session else "",
+        timeline=session.timeline if session else {},
+        environment=session.environment if session else {},
+        tracking=session.tracking.where if session else {},
+    )

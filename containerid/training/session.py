@@ -1,0 +1,69 @@
+"""What the phases of one leg share: what was asked for, and what has been found so far."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from containerid.config import Params
+from containerid.job import Metrics, Spec
+from containerid.training.data import Place
+from containerid.training.dataset import Dataset
+from containerid.training.hardware import Hardware
+from containerid.training.log import Log
+from containerid.training.stop import Stop
+from containerid.training.tracking import Tracking
+from containerid.training.validate import Report
+
+
+def now() -> str:
+    """ISO 8601, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@dataclass(slots=True)
+class Session:
+    """One leg on its way. The first block is given, the second is filled by the phases in order.
+
+    Attributes:
+        spec, params: what was asked for.
+        spec_file: where the spec lies.
+        out: the output folder; absolute.
+        place: the project's folder, mounts and scratch.
+        phase: the one that runs, or ran last.
+        timeline: seconds of each phase that has ended.
+        folder: the data as it was provided; None when an own trainer needs none.
+        digest: of the data.
+        view: the data.yaml that the trainer gets; its images are links.
+        seconds: that the training took.
+        extras: what evaluation found beside the flat metrics.
+    """
+
+    spec: Spec
+    params: Params
+    spec_file: Path
+    out: Path
+    place: Place
+    log: Log
+    stop: Stop
+
+    started: str = field(default_factory=now)
+    phase: str = ""
+    timeline: dict[str, float] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    hardware: Hardware = field(default_factory=lambda: Hardware("cpu", ""))
+    folder: Path | None = None
+    digest: str = ""
+    dataset: Dataset | None = None
+    report: Report = field(default_factory=Report)
+    view: Path | None = None
+    tracking: Tracking = field(default_factory=Tracking)
+    seconds: float = 0
+    epochs: int = 0
+    metrics: Metrics = field(default_factory=dict)
+    extras: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def best(self) -> Path:
+        """The weights of the best epoch."""
+        return self.out / "weights" / "best.pt"

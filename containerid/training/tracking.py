@@ -1,0 +1,143 @@
+"""Weights & Biases, which must never stop a run or make it wait: every call is guarded, a slow one is left behind."""
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+from containerid.config import Wandb
+from containerid.training.log import say
+from containerid.training.secrets import WANDB
+
+Mode = Literal["offline", "online"]
+_PATIENCE = 20
+"""Seconds to wait for the service at the start."""
+_FAREWELL, _HURRY = 60.0, 10.0
+"""Seconds to wait for it at the end, and at an end that nobody wanted."""
+
+
+class Tracking:
+    """A W&B run, or nothing at all: the calls are the same.
+
+    Attributes:
+        where: `wandb` with the run's URL, or `wandb_offline` with its folder among the outputs; empty for nothing.
+    """
+
+    def __init__(self, run: Any = None, where: Mapping[str, str] | None = None) -> None:
+        self._run = run
+        self.where = dict(where or {})
+
+    def tell(self, metrics: Mapping[str, float], step: int) -> None:
+        """Add one epoch."""
+        self._guard(lambda run: run.log(dict(metrics), step=step))
+
+    def finish(self, summary: Mapping[str, Any], pictures: Sequence[Path] = ()) -> None:
+        """Add what is known at the end, and close the run; not longer than a minute."""
+        self._guard(lambda run: _close(run, summary, pictures), _FAREWELL)
+        self._run = None
+
+    def abandon(self) -> None:
+        """Close a run that did not come to its end; nothing happens after `finish`."""
+        self._guard(lambda run: _close(run, {}, (), code=1), _HURRY)
+        self._run = None
+
+    def _guard(self, action: Callable[[Any], object], patience: float = 0) -> None:
+        if self._run is None:
+            return
+        said: list[str] = []
+
+        def attempt() -> None:
+            try:
+                action(self._run)
+            except Exception as error:
+                said.append(_short(error))
+
+        if patience:
+            thread = threading.Thread(target=attempt, daemon=True)
+            thread.start()
+            thread.join(patience)
+            said += [f"no end within {patience:.0f} s"] if thread.is_alive() else []
+        else:
+            attempt()
+        if said:
+            say(f"caution: W&B: {said[0]}; the run goes on without it")
+            self._run = None
+
+
+def start(settings: Wandb, *, run: str, project: str, config: Mapping[str, Any], folder: Path) -> Tracking:
+    """Open a W&B run as the settings say; where that fails, offline; where that fails too, none.
+
+    Args:
+        settings: the `wandb` section.
+        run: the run id; the run's name when the settings give none.
+        project: the project's name; W&B's project when the settings give none.
+        config: the parameters, to be shown beside the metrics.
+        folder: the output folder; offline runs are written to `wandb/` in it.
+    """
+    if settings.mode == "disabled":
+        return Tracking()
+    if find_spec("wandb") is None:
+        say("W&B is not installed: metrics are in results.csv")
+        return Tracking()
+    mode: Mode = settings.mode
+    if mode == "online" and not _has_key():
+        say(f"caution: W&B: no {WANDB}: offline instead; `wandb sync` uploads it later")
+        mode = "offline"
+    attempts: tuple[Mode, ...] = ("online", "offline") if mode == "online" else ("offline",)
+    for attempt in attempts:
+        try:
+            opened = _open(settings, attempt, run, project, config, folder)
+        except Exception as error:
+            say(f"caution: W&B {attempt}: {_short(error)}")
+        else:
+            where = _where(opened, attempt, folder)
+            say(f"W&B: {attempt}, {', '.join(where.values())}")
+            return Tracking(opened, where)
+    return Tracking()
+
+
+def _where(run: Any, mode: Mode, folder: Path) -> dict[str, str]:
+    if mode == "online":
+        return {"wandb": str(run.url)}
+    return {"wandb_offline": Path(run.dir).parent.relative_to(folder).as_posix()}
+
+
+def _has_key() -> bool:
+    netrc = Path.home() / ".netrc"
+    return bool(os.environ.get(WANDB)) or (netrc.is_file() and "wandb" in netrc.read_text(errors="replace"))
+
+
+def _open(settings: Wandb, mode: Mode, run: str, project: str, config: Mapping[str, Any], folder: Path) -> Any:
+    import wandb
+
+    return wandb.init(
+        project=settings.project or project or "containerid",
+        entity=settings.entity,
+        name=settings.name or run,
+        tags=list(settings.tags),
+        config=dict(config),
+        dir=str(folder),
+        mode=mode,
+        # The console is ours, and a git remote may hold credentials.
+        settings=wandb.Settings(
+            init_timeout=_PATIENCE, console="off", silent=True, disable_git=True, disable_code=True, save_code=False
+        ),
+    )
+
+
+def _close(run: Any, summary: Mapping[str, Any], pictures: Sequence[Path], code: int = 0) -> None:
+    import wandb
+
+    run.summary.update(dict(summary))
+    for picture in pictures:
+        run.log({picture.stem: wandb.Image(str(picture))})
+    run.finish(exit_code=code)
+    # Its service keeps writing logs beside the run for a moment: it has to end before the files are listed.
+    wandb.teardown()
+
+
+def _short(error: Exception) -> str:
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text.splitlines()[0][:200]}" if text else type(error).__name__

@@ -1,0 +1,145 @@
+from pathlib import Path
+
+import pytest
+import yaml
+from fakes.sets import content_of, write_set
+
+from containerid.training import dataset
+from containerid.training.dataset import DatasetError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_set(tmp_path / "doors")
+
+
+def rewrite(folder: Path, text: str) -> Path:
+    file = folder / "data.yaml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def names_of(found: dataset.Dataset, split: str) -> list[str]:
+    return [image.name for image in found.splits[split]]
+
+
+def test_a_plain_set_is_read(folder: Path) -> None:
+    found = dataset.read(folder / "data.yaml")
+    assert found.names == ("door",)
+    assert {split: len(images) for split, images in found.splits.items()} == {"train": 8, "val": 4, "test": 4}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "path: .\ntrain: images/train\nval: images/val\nnames: {0: door}\n",
+        "path: /kaggle/working/data\ntrain: images/train\nval: images/val\nnc: 1\n",
+        "path: C:\\data\\doors\ntrain: images\\train\nvalid: images\\val\nnames: [door]\n",
+        "train: ../images/train\nvalidation: ../images/val\nnames: [door]\n",
+        "\ufefftrain: [images/train]\nval: [images/val]\nnames: [door]\n",
+    ],
+    ids=["path-dot", "path-of-kaggle", "windows", "roboflow", "lists-and-bom"],
+)
+def test_the_forms_of_the_field_are_read(folder: Path, text: str) -> None:
+    found = dataset.read(rewrite(folder, text))
+    assert (len(found.splits["train"]), len(found.splits["val"]), "test" in found.splits) == (8, 4, False)
+
+
+def test_a_list_of_images_is_read(folder: Path) -> None:
+    (folder / "train.txt").write_text("./images/train/train0.jpg\n\nimages/train/train3.jpg\n", encoding="utf-8")
+    found = dataset.read(rewrite(folder, "train: train.txt\nval: images/val\nnames: [door]\n"))
+    assert names_of(found, "train") == ["train0.jpg", "train3.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("names: [door]\ndownload: |\n  import os\n", 2, "`download:` would be executed"),
+        ("train: images/train\nnames: [door]\n", 0, "no `val:`"),
+        ("train: images/none\nval: images/val\nnames: [door]\n", 1, "images/none is not there"),
+        ("train: images/train\nval: images/val\nnames: {0: a, 2: b}\n", 3, "gaps"),
+        ("train: images/train\nval: images/val\nnc: 2\nnames: [door]\n", 3, "`nc` is 2, but there are 1 names"),
+        ("train: images/train\nval: images/val\n", 0, "must list the classes"),
+        ("train: [\n", 2, "not valid YAML"),
+        ("just words\n", 1, "holds no keys"),
+    ],
+)
+def test_a_data_yaml_that_cannot_be_used_is_refused_at_its_line(
+    folder: Path, text: str, line: int, message: str
+) -> None:
+    with pytest.raises(DatasetError, match=message) as error:
+        dataset.read(rewrite(folder, text))
+    assert error.value.line == line
+
+
+def test_a_data_yaml_in_another_encoding_is_refused(folder: Path) -> None:
+    (folder / "data.yaml").write_bytes("names: [tür]".encode("latin-1"))
+    with pytest.raises(DatasetError, match="not UTF-8"):
+        dataset.read(folder / "data.yaml")
+
+
+def test_a_missing_data_yaml_is_an_error_too(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="cannot be read"):
+        dataset.read(tmp_path / "data.yaml")
+
+
+@pytest.mark.parametrize(
+    ("image", "label"),
+    [
+        ("/d/images/train/a.jpg", "/d/labels/train/a.txt"),
+        ("/d/train/images/a.b.png", "/d/train/labels/a.b.txt"),
+        ("/images/d/images/a.jpg", "/images/d/labels/a.txt"),
+        ("/d/pictures/a.jpg", "/d/pictures/a.txt"),
+    ],
+)
+def test_a_label_is_where_ultralytics_looks_for_it(image: str, label: str) -> None:
+    assert dataset.label_of(Path(image)) == Path(label)
+
+
+def test_a_view_reads_like_the_set_and_lies_elsewhere(folder: Path, tmp_path: Path) -> None:
+    before = content_of(folder)
+    file = dataset.view(dataset.read(folder / "data.yaml"), tmp_path / "view")
+    document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    assert document["path"] == str(tmp_path / "view")
+    seen = dataset.read(file)
+    assert {split: len(images) for split, images in seen.splits.items()} == {"train": 8, "val": 4, "test": 4}
+    assert all(dataset.label_of(image).read_text(encoding="utf-8") for image in seen.splits["train"])
+    (tmp_path / "view" / "labels" / "train.cache").write_bytes(b"cache")
+    saved_anew = seen.splits["train"][0].with_name("new.jpg")
+    saved_anew.write_bytes(b"new")
+    saved_anew.replace(seen.splits["train"][0])
+    assert content_of(folder) == before
+
+
+def test_a_view_can_hold_a_handful_evenly_taken(folder: Path, tmp_path: Path) -> None:
+    file = dataset.view(dataset.read(folder / "data.yaml"), tmp_path / "view", {"train": 4, "val": 9})
+    seen = dataset.read(file)
+    assert names_of(seen, "train") == ["train0.jpg", "train2.jpg", "train4.jpg", "train6.jpg"]
+    assert len(seen.splits["val"]) == 4
+
+
+def test_images_of_one_name_from_two_folders_both_stay(folder: Path, tmp_path: Path) -> None:
+    for part in ("a", "b"):
+        write_set(folder / part, {"train": 1}, label=f"0 0.5 0.5 0.{ord(part) - 96} 0.4\n")
+    text = "train: [a/images/train, b/images/train]\nval: images/val\nnames: [door]\n"
+    seen = dataset.read(dataset.view(dataset.read(rewrite(folder, text)), tmp_path / "view"))
+    assert sorted(dataset.label_of(image).read_text() for image in seen.splits["train"]) == [
+        "0 0.5 0.5 0.1 0.4\n",
+        "0 0.5 0.5 0.2 0.4\n",
+    ]
+
+
+def test_hidden_files_are_no_images(folder: Path) -> None:
+    (folder / "images/train/._train0.jpg").write_bytes(b"x")
+    (folder / "images/train/.thumbs").mkdir()
+    (folder / "images/train/.thumbs/t.jpg").write_bytes(b"x")
+    assert len(dataset.read(folder / "data.yaml").splits["train"]) == 8
+
+
+def test_a_data_yaml_a_folder_deeper_is_found_when_it_is_the_only_one(tmp_path: Path) -> None:
+    assert dataset.find_yaml(tmp_path) is None
+    write_set(tmp_path / "archive" / "doors", {"train": 1})
+    assert dataset.find_yaml(tmp_path) == tmp_path / "archive/doors/data.yaml"
+    assert dataset.find_yaml(tmp_path, depth=1) is None
+    write_set(tmp_path / "archive" / "more", {"train": 1})
+    assert dataset.find_yaml(tmp_path) is None

@@ -1,0 +1,136 @@
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from containerid.training.log import Log
+from containerid.training.progress import Follower, flat
+from containerid.training.stop import Stop, Stopped
+from containerid.training.tracking import Tracking
+
+
+class Trainer:
+    """What a follower sees of Ultralytics' trainer, called in its order; an epoch takes ten seconds of `now`."""
+
+    def __init__(self, now: list[float], folder: Path, epochs: int = 5) -> None:
+        self.now, self.epochs, self.start_epoch, self.epoch, self.stop = now, epochs, 0, 0, False
+        self.last = folder / "last.pt"
+        self.tloss, self.lr = {"box_loss": 1.5}, {"lr/pg0": 0.01}
+        self.metrics = {"metrics/mAP50(B)": 0.5, "val/box_loss": 2.0}
+        self.calls: dict[str, Any] = {}
+
+    def add_callback(self, event: str, call: Any) -> None:
+        self.calls[event] = call
+
+    def train(self) -> None:
+        self.calls["on_train_start"](self)
+        for epoch in range(self.start_epoch, self.epochs):
+            self.epoch = epoch
+            self.calls["on_train_epoch_start"](self)
+            for _ in range(2):
+                self.now[0] += 5
+                self.calls["on_train_batch_end"](self)
+                if self.stop:
+                    break
+            self.last.write_bytes(f"epoch {self.epoch}".encode())
+            self.stop |= self.epoch + 1 == self.epochs
+            self.calls["on_fit_epoch_end"](self)
+            if self.stop:
+                break
+        self.last.write_bytes(b"stripped")
+        self.epoch += 1
+        self.calls["on_fit_epoch_end"](self)
+
+
+class Training(SimpleNamespace):
+    """A training under way: the trainer, its follower, and what was written."""
+
+    trainer: Trainer
+    follower: Follower
+    path: Path
+    stop: Stop
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines()]
+
+
+def start(tmp_path: Path, budget: float = 0, **more: Any) -> Training:
+    now, stop, path = [100.0], Stop(), tmp_path / "progress.jsonl"
+    trainer = Trainer(now, tmp_path, **more)
+    log = Log(tmp_path / "train.log", ())
+    follower = Follower(log, stop, Tracking(), path, budget, clock=lambda: now[0], keep=_copy)
+    follower.follow(trainer)
+    return Training(trainer=trainer, follower=follower, path=path, stop=stop)
+
+
+def _copy(checkpoint: Path) -> None:
+    checkpoint.with_name("resume.pt").write_bytes(checkpoint.read_bytes())
+
+
+def test_every_epoch_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    training = start(tmp_path)
+    training.trainer.train()
+    assert [(line["epoch"], line["eta"], line["seconds"]) for line in training.lines()] == [
+        (1, 40, 10), (2, 30, 20), (3, 20, 30), (4, 10, 40), (5, 0, 50)
+    ]  # fmt: skip
+    assert training.lines()[0]["metrics"] == {"val/mAP50": 0.5}
+    assert training.lines()[0]["losses"] == {"train/box_loss": 1.5}
+    assert capsys.readouterr().out.count("CID_PROGRESS ") == 5
+
+
+def test_a_leg_that_goes_on_reckons_with_its_own_epochs(tmp_path: Path) -> None:
+    training = start(tmp_path)
+    training.trainer.start_epoch = 3
+    training.trainer.train()
+    assert [(line["epoch"], line["eta"]) for line in training.lines()] == [(4, 10), (5, 0)]
+
+
+def test_a_budget_ends_it_before_an_epoch_that_would_not_fit(tmp_path: Path) -> None:
+    training = start(tmp_path, budget=35)
+    training.trainer.train()
+    assert (training.follower.paused, training.follower.epoch) == (True, 3)
+    assert (tmp_path / "resume.pt").read_bytes() == b"epoch 2"
+
+
+def test_a_budget_that_one_epoch_exceeds_ends_it_within_the_epoch(tmp_path: Path) -> None:
+    training = start(tmp_path, budget=4)
+    training.trainer.train()
+    assert (training.follower.paused, training.follower.epoch) == (True, 1)
+    assert training.trainer.now == [105.0]
+
+
+def test_a_budget_that_suffices_changes_nothing(tmp_path: Path) -> None:
+    training = start(tmp_path, budget=50)
+    training.trainer.train()
+    assert (training.follower.paused, training.follower.epoch) == (False, 5)
+    assert not (tmp_path / "resume.pt").exists()
+
+
+def test_the_last_epoch_is_never_a_pause(tmp_path: Path) -> None:
+    training = start(tmp_path, budget=4, epochs=1)
+    training.trainer.train()
+    assert not training.follower.paused
+
+
+def test_a_callback_that_fails_is_said_once_and_stops_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    training = start(tmp_path)
+    training.trainer.tloss = None  # type: ignore[assignment]
+    training.trainer.train()
+    assert training.trainer.epoch == 5
+    assert capsys.readouterr().out.count("caution: on_fit_epoch_end: AttributeError") == 1
+
+
+def test_a_signal_that_got_lost_is_raised_at_the_next_batch(tmp_path: Path) -> None:
+    training = start(tmp_path)
+    training.stop.signal = "SIGTERM"
+    with pytest.raises(Stopped):
+        training.trainer.train()
+
+
+def test_metrics_get_our_names() -> None:
+    theirs = {"metrics/precision(B)": 0.1, "metrics/mAP50-95(B)": 0.2, "metrics/mAP50(M)": 0.3, "val/box_loss": 9}
+    assert flat(theirs, "val") == {"val/precision": 0.1, "val/mAP50-95": 0.2, "val/mAP50(M)": 0.3}
