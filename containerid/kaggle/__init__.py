@@ -1,0 +1,1 @@
+"""Kaggle: its protocol, its kernels, and an embedded stand-in for rehearsals."""

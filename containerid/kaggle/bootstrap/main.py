@@ -1,0 +1,118 @@
+"""The kernel's life: code, hardware, packages, training, result."""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import Any
+
+from containerid.kaggle.bootstrap.child import Relay
+from containerid.kaggle.bootstrap.code import bring_code, bring_package
+from containerid.kaggle.bootstrap.journal import BOOTSTRAP, PHASES_BEFORE, SPEC, Interrupted, Journal, Stop, say
+from containerid.kaggle.bootstrap.outcome import MANIFEST, RESULT, Verdict, conclude, leave
+from containerid.kaggle.bootstrap.packages import provide_packages, python_complaint
+
+_OURS = """
+import containerid, os, sys
+found, expected = map(os.path.realpath, (containerid.__file__, sys.argv[1]))
+sys.exit(None if found.startswith(expected + os.sep) else f"another one is in its place, {found}")
+"""
+
+
+def main(cargo: dict[str, Any]) -> int:
+    """Carry out one run; the kernel's exit code.
+
+    `CID_KAGGLE_ROOT` is the folder with `working` and `input`, /kaggle when unset. The code is unpacked below TMPDIR
+    and removed at the end: everything in `working` becomes an output.
+    """
+    spec = cargo["spec"]
+    say(f"cid-bootstrap {BOOTSTRAP} spec {spec.get('version')} run {json.dumps(spec.get('run'))[1:-1]}")
+    root = Path(os.environ.get("CID_KAGGLE_ROOT", "/kaggle"))
+    out, journal, relay = root / "working", Journal(), Relay()
+    scratch = Path(tempfile.mkdtemp(prefix="cid-"))
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name in (RESULT, MANIFEST):
+            (out / name).unlink(missing_ok=True)
+        return _run(cargo, scratch, root, journal, relay)
+    except Interrupted as stop:
+        relay.ending = True
+        name = signal.Signals(stop.number).name
+        return leave(
+            out, spec, journal, Verdict("cancelled", f"stopped by {name} in {journal.phase}", 128 + stop.number)
+        )
+    except Stop as stop:
+        relay.ending = True
+        return leave(out, spec, journal, Verdict("failed", str(stop)))
+    except Exception as error:  # whatever it is, the run must not end without a result
+        relay.ending = True
+        traceback.print_exc()
+        return leave(out, spec, journal, Verdict("failed", f"{type(error).__name__}: {error}"))
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _run(cargo: dict[str, Any], scratch: Path, root: Path, journal: Journal, relay: Relay) -> int:
+    spec = cargo["spec"]
+    if spec.get("version") != SPEC:
+        raise Stop(f"this kernel reads spec version {SPEC}, not {spec.get('version')}: both ends must be one version")
+    journal.enter("code")
+    project, path = _bring(cargo, scratch, root / "input")
+    environment = _environment(path)
+    if complaint := python_complaint([_OURS, str(path[0])], project, environment):
+        raise Stop(f"the containerid of this run cannot be imported: {complaint}")
+    document = scratch / "spec.json"
+    document.write_text(json.dumps(spec), encoding="ascii")
+    journal.leave()
+
+    journal.enter("hardware")
+    ended = relay.follow(_module("containerid.training.hardware", "--spec", document), environment, project)
+    if ended.asked:
+        raise Interrupted(ended.asked)
+    if ended.code:
+        raise Stop(ended.said or ended.complained or f"the hardware check ended with exit code {ended.code}")
+    journal.leave()
+
+    journal.enter("packages")
+    provide_packages(spec, project, environment, scratch)
+    journal.leave()
+
+    relay.ending = True
+    places = ("--out", root / "working", "--input", root / "input")
+    command = _module("containerid.training", "--spec", document, *places)
+    return conclude(root / "working", spec, journal, relay.follow(command, environment, project))
+
+
+def _bring(cargo: dict[str, Any], scratch: Path, mounts: Path) -> tuple[Path, list[Path]]:
+    """Unpack the code; the project's folder, and the folders that its modules are imported from, the first one ours."""
+    code = cargo["spec"]["code"]
+    tree, package = scratch / "code", scratch / "containerid"
+    bring_code(cargo, tree, mounts)
+    project = (tree / code["folder"]).resolve()
+    if not (project.is_dir() and project.is_relative_to(tree.resolve())):
+        raise Stop(f"the code holds no folder {code['folder']}, where the project should be")
+    if code["holds_package"]:
+        return project, [tree, project]
+    bring_package(cargo, package)
+    return project, [package, project]
+
+
+def _environment(path: list[Path]) -> dict[str, str]:
+    places = [str(each) for each in path] + list(filter(None, [os.environ.get("PYTHONPATH")]))
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(places),
+        "PYTHONUNBUFFERED": "1",
+        "CID_PHASES_BEFORE": str(len(PHASES_BEFORE)),
+        # Ultralytics imports albumentations, which waits a minute for its update check when there is no network.
+        "NO_ALBUMENTATIONS_UPDATE": "1",
+    }
+
+
+def _module(name: str, *arguments: object) -> list[str]:
+    """`python -m`, without the working folder in front of PYTHONPATH (-P)."""
+    return [sys.executable, "-P", "-u", "-m", name, *map(str, arguments)]

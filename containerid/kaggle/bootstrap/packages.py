@@ -1,0 +1,204 @@
+"""Installs what a run lacks, in one call, and never touches what the machine's GPU stack is made of."""
+
+import importlib
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from containerid.kaggle.bootstrap.journal import Stop, one_line, say
+from containerid.kaggle.bootstrap.requirements import (
+    asked_by_project,
+    asked_by_trainer,
+    canonical,
+    in_force,
+    installed,
+    meets,
+    unmet,
+)
+
+KEPT = re.compile(r"torch(vision|audio)?|triton|numpy|nvidia-.+|(.+-)?cuda\w*(-.+)?|.+-cu\d+")
+"""Packages that are never installed over: they are built for each other and for the machine's driver."""
+
+_INSTALL_TIMEOUT = 1800
+_IMPORT_TIMEOUT = 300
+_IMPORT = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)"
+_FIND = "import importlib.util, sys\nimportlib.util.find_spec(sys.argv[1]) or sys.exit(f'no module {sys.argv[1]}')"
+
+
+def provide_packages(spec: Mapping[str, Any], project: Path, environment: Mapping[str, str], scratch: Path) -> None:
+    """Install what the run asks for and this machine lacks.
+
+    A package that cannot be installed is a warning as long as the trainer can be imported without it.
+
+    Raises:
+        Stop: something is missing and there is no network, or the trainer cannot be imported.
+    """
+    lines = asked_by_project(project, spec["install"])
+    if not spec["code"]["holds_package"]:
+        lines += asked_by_trainer(spec)
+    missing = _lacking(in_force(lines)) if lines else []
+    if not missing:
+        say(f"nothing to install: {len(lines)} requirements")
+        return
+    told = ", ".join(map(_told, missing))
+    if not spec["internet"]:
+        raise Stop(f"packages are missing and the run has no internet: {told}")
+    say(f"to be installed: {told}")
+    before = _versions()
+    failed = install(missing, scratch)
+    _check_new(before)
+    if failed:
+        say(f"warning: could not be installed: {', '.join(failed)}")
+        _expect_trainer(spec, project, environment, failed)
+
+
+def install(missing: Sequence[Any], scratch: Path) -> list[str]:
+    """Install requirements, together if that can be, else one by one; the names of those that failed."""
+    command = _uv(missing, scratch) or _pip(scratch)
+    if _try(command, missing):
+        return []
+    if len(missing) == 1:
+        return [missing[0].name]
+    say("warning: they cannot be installed together; now one by one")
+    return [each.name for each in missing if not _try(command, [each])]
+
+
+def trainer_complaint(spec: Mapping[str, Any], project: Path, environment: Mapping[str, str]) -> str:
+    """Why the trainer cannot be imported: one line, empty when it can."""
+    ours = spec["entry"] == "containerid.training"
+    carried = () if spec["code"]["holds_package"] else ("pydantic", "yaml")
+    checks = [[_IMPORT, "containerid.training", *carried, *(("ultralytics",) if ours else ())]]
+    if not ours:
+        # The project's own module is not imported: its training may start as soon as it is.
+        checks.append([_FIND, spec["entry"]])
+    return next(filter(None, (python_complaint(each, project, environment) for each in checks)), "")
+
+
+def python_complaint(arguments: Sequence[str], project: Path, environment: Mapping[str, str]) -> str:
+    """The last word on stderr of `python -c` with these arguments in the project's folder; empty when all went well."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", *arguments],
+        env=dict(environment),
+        cwd=project,
+        capture_output=True,
+        timeout=_IMPORT_TIMEOUT,
+        check=False,
+    )
+    lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or [f"exit code {done.returncode}"]
+    return one_line(lines[-1]) if done.returncode else ""
+
+
+def _lacking(requirements: Iterable[Any]) -> list[Any]:
+    """What is not here, each once; what must stay as it is is only told of."""
+    found: dict[str, Any] = {}
+    for each in (lacking for asked in requirements for lacking in unmet(asked)):
+        here = installed(each.name)
+        if here and KEPT.fullmatch(canonical(each.name)):
+            say(f"warning: {each.name} {here.version} stays as it is, although {_told(each)} is asked for")
+        else:
+            found[str(each)] = each
+    return list(found.values())
+
+
+def _told(requirement: Any) -> str:
+    here = installed(requirement.name)
+    return f"{requirement.name}{requirement.specifier}" + (f" ({here.version} is here)" if here else "")
+
+
+def _uv(missing: Sequence[Any], scratch: Path) -> list[str] | None:
+    """The call of uv, if it is here. What must stay is taken out of its sight by overrides that never apply.
+
+    So is what Python can import and uv does not see, because it lies outside the environment's own folder: a `.pth`
+    file or a system folder shows it. Only uv's overrides work for both, since they need no version that uv could find.
+    """
+    if not (program := shutil.which("uv")):
+        return None
+    named = {canonical(each.name) for each in missing}
+    own = {Path(sysconfig.get_path(kind)).resolve() for kind in ("purelib", "platlib")}
+    stay = [
+        name
+        for name, each in _distributions().items()
+        if name not in named and (KEPT.fullmatch(name) or Path(str(each.locate_file(""))).resolve() not in own)
+    ]
+    overrides = scratch / "overrides.txt"
+    overrides.write_text("".join(f"{name} ; sys_platform == 'never'\n" for name in sorted(stay)), encoding="utf-8")
+    return [program, "pip", "install", "--python", sys.executable, "--override", str(overrides)]
+
+
+def _pip(scratch: Path) -> list[str]:
+    """The call of pip, which sees all that Python sees; what must stay is held by its version."""
+    stay = {name: each.version for name, each in _distributions().items() if KEPT.fullmatch(name)}
+    constraints = scratch / "constraints.txt"
+    constraints.write_text("".join(f"{name}=={each}\n" for name, each in sorted(stay.items())), encoding="utf-8")
+    return [sys.executable, "-m", "pip", "install", "--constraint", str(constraints)]
+
+
+def _try(command: Sequence[str], requirements: Sequence[Any]) -> bool:
+    environment = {
+        **os.environ,
+        "UV_NO_PROGRESS": "1",
+        "UV_BREAK_SYSTEM_PACKAGES": "1",
+        "PIP_BREAK_SYSTEM_PACKAGES": "1",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_INPUT": "1",
+        "PIP_PROGRESS_BAR": "off",
+        "PIP_ROOT_USER_ACTION": "ignore",
+    }
+    # uv would take this for a second answer to `--python`.
+    environment.pop("UV_SYSTEM_PYTHON", None)
+    try:
+        done = subprocess.run(
+            [*command, *map(str, requirements)],
+            env=environment,
+            cwd=Path(command[-1]).parent,
+            stdin=subprocess.DEVNULL,
+            timeout=_INSTALL_TIMEOUT,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        say(f"warning: {one_line(error)}")
+        return False
+    importlib.invalidate_caches()
+    return done.returncode == 0
+
+
+def _distributions() -> dict[str, importlib.metadata.Distribution]:
+    """All that Python can import, the first of each name."""
+    found: dict[str, importlib.metadata.Distribution] = {}
+    for each in importlib.metadata.distributions():
+        if (name := each.metadata["Name"]) and each.metadata["Version"]:
+            found.setdefault(canonical(name), each)
+    return found
+
+
+def _versions() -> dict[str, str]:
+    return {name: each.version for name, each in _distributions().items()}
+
+
+def _check_new(before: Mapping[str, str]) -> None:
+    """Say which new packages ask for more than is here: what stays is not what they were resolved with."""
+    for name, each in _distributions().items():
+        if before.get(name) != each.version:
+            for asked in _short(each):
+                say(f"warning: {name} {each.version} asks for {_told(asked)}")
+
+
+def _short(found: importlib.metadata.Distribution) -> Iterator[Any]:
+    for asked in in_force(found.requires or ()):
+        here = installed(asked.name)
+        if here is None or not meets(here.version, asked):
+            yield asked
+
+
+def _expect_trainer(
+    spec: Mapping[str, Any], project: Path, environment: Mapping[str, str], failed: Sequence[str]
+) -> None:
+    if complaint := trainer_complaint(spec, project, environment):
+        raise Stop(f"the trainer cannot be imported: {complaint} (not installed: {', '.join(failed)})")

@@ -1,0 +1,292 @@
+"""A spec becomes a kernel: its source, its kernel-metadata.json, and what rides along. Nothing here talks to anybody.
+
+The source holds one literal, all else in it is the same in every kernel: no text of the user's stands anywhere but in
+that literal, and it is read back before the source is given out.
+"""
+
+import ast
+import base64
+import hashlib
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import TYPE_CHECKING, Any
+
+from containerid.errors import CidError, UsageError
+from containerid.job import Spec
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+CODE_FILE = "kernel.py"
+METADATA_FILE = "kernel-metadata.json"
+SOURCE_LIMIT = 1_000_000
+"""Bytes of source that Kaggle takes."""
+
+EMBED_LIMIT = 930_000
+"""Bytes of source up to which the code rides along: what Kaggle counts is not documented to the byte."""
+
+_SHORTEST = 5
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+class SourceTooLarge(UsageError):
+    """A kernel's source is larger than Kaggle, or its transport, takes. Exit 2.
+
+    Attributes:
+        size: bytes of the source.
+        limit: bytes that it may have.
+        transport: the one to use instead; empty when no transport would help.
+    """
+
+    def __init__(self, size: int, limit: int, transport: str) -> None:
+        hint = f"cid train --transport {transport}" if transport else "shorten params.yaml"
+        super().__init__(f"the kernel's source is {size:,} bytes, {limit:,} is the limit", hint=hint)
+        self.size = size
+        self.limit = limit
+        self.transport = transport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelOptions:
+    """How Kaggle is to run a kernel.
+
+    Attributes:
+        owner: the account's user name.
+        accelerator: Kaggle's `machine_shape`; not sent without a GPU.
+        gpu: ask for a GPU.
+        internet: let the kernel reach the network.
+        private: only the owner sees it.
+        dataset_sources: `owner/slug` of datasets to attach, beside those that the spec names.
+        competition_sources: slugs of competitions to attach.
+        kernel_sources: `owner/slug` of kernels whose outputs are attached.
+        model_sources: `owner/slug/framework/variation/version` of models to attach.
+        slug: the kernel's name; one of the run's own when empty.
+    """
+
+    owner: str
+    accelerator: str = "NvidiaTeslaT4"
+    gpu: bool = True
+    internet: bool = True
+    private: bool = True
+    dataset_sources: tuple[str, ...] = ()
+    competition_sources: tuple[str, ...] = ()
+    kernel_sources: tuple[str, ...] = ()
+    model_sources: tuple[str, ...] = ()
+    slug: str = ""
+
+
+def slug(run: str) -> str:
+    """The kernel's name for a run: `cid-<run>` as Kaggle writes names, so that title and slug are one."""
+    from slugify import slugify
+
+    return str(slugify(f"cid-{run}"))
+
+
+def metadata(spec: Spec, options: KernelOptions) -> dict[str, Any]:
+    """The document kernel-metadata.json, with Kaggle's documented keys and no others.
+
+    Raises:
+        UsageError: Kaggle would make another slug of this name, and the kernel would not be found under its own.
+    """
+    name = options.slug or slug(spec.run)
+    _check_name(name)
+    return {
+        "id": f"{options.owner}/{name}",
+        "title": name,
+        "code_file": CODE_FILE,
+        "language": "python",
+        "kernel_type": "script",
+        "is_private": options.private,
+        "enable_gpu": options.gpu,
+        "enable_tpu": False,
+        "enable_internet": options.internet,
+        "machine_shape": options.accelerator if options.gpu else "",
+        "dataset_sources": _datasets(spec, options),
+        "competition_sources": list(options.competition_sources),
+        "kernel_sources": list(options.kernel_sources),
+        "model_sources": list(options.model_sources),
+        "keywords": [],
+    }
+
+
+def render(spec: Spec, *, code: bytes = b"", package: bytes = b"") -> str:
+    """The kernel's source: ASCII, ready to be pushed.
+
+    Args:
+        spec: goes into the source as it is.
+        code: the tar.xz of the code, for the transport `embed` alone.
+        package: what `package()` gives, for code that does not hold containerid itself.
+
+    Raises:
+        SourceTooLarge: another transport, or a smaller spec, is needed.
+        CidError: what rides along is not what the spec says; a defect of the caller.
+    """
+    _check_cargo(spec, code, package)
+    cargo = {"spec": spec.to_dict(), "package": _base85(package), "code": _base85(code)}
+    text = json.dumps(cargo)
+    source = _template().render(cargo=ascii(text))
+    if json.dumps(read_cargo(source)) != text:
+        raise CidError("the kernel's source does not give back what was put into it")
+    _check_size(spec, len(source.encode()))
+    return source
+
+
+def read_cargo(source: str) -> dict[str, Any]:
+    """What a kernel's source carries: `spec`, and `package` and `code` as base85.
+
+    Raises:
+        CidError: no containerid wrote this source.
+    """
+    try:
+        tree = ast.parse(source, CODE_FILE)
+        compile(tree, CODE_FILE, "exec")
+        literal = next(_cargo_literals(tree))
+        cargo: dict[str, Any] = json.loads(ast.literal_eval(literal))
+    except (SyntaxError, ValueError, StopIteration) as error:
+        raise CidError(f"this is not the source of a kernel of cid: {error or 'it carries nothing'}") from error
+    return cargo
+
+
+def package() -> bytes:
+    """A zip of what runs on the far side: `containerid.training`, and all of ours that it imports or reads.
+
+    The same files give the same bytes.
+    """
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", compresslevel=9) as archive:
+        for path, content in sorted(_far_files().items()):
+            member = zipfile.ZipInfo(f"containerid/{path}", _EPOCH)
+            member.compress_type = zipfile.ZIP_DEFLATED
+            member.create_system, member.external_attr = 3, 0o644 << 16  # as on Unix, wherever it is made
+            archive.writestr(member, content)
+    return packed.getvalue()
+
+
+def _check_name(name: str) -> None:
+    from slugify import slugify
+
+    if slugify(name) != name or len(name) < _SHORTEST:
+        raise UsageError(
+            f"Kaggle cannot call a kernel {name!r}",
+            hint=f"at least {_SHORTEST} small letters, digits and dashes, such as --slug {slug(name)}",
+        )
+
+
+def _datasets(spec: Spec, options: KernelOptions) -> list[str]:
+    """What the spec names and what was asked for, each once."""
+    data = [spec.data.source] if spec.data.provider == "kaggle" else []
+    code = [spec.code.dataset] if spec.code.transport == "dataset" else []
+    return list(dict.fromkeys([*data, *code, *options.dataset_sources]))
+
+
+def _check_cargo(spec: Spec, code: bytes, package: bytes) -> None:
+    if spec.code.transport == "embed" and hashlib.sha256(code).hexdigest() != spec.code.digest:
+        raise CidError("the code archive is not the one that the spec names")
+    if spec.code.transport != "embed" and code:
+        raise CidError(f"the transport {spec.code.transport} carries no code in the kernel's source")
+    if spec.code.holds_package == bool(package):
+        raise CidError("containerid rides along exactly when the code does not hold it")
+
+
+def _check_size(spec: Spec, size: int) -> None:
+    embeds = spec.code.transport == "embed"
+    limit = EMBED_LIMIT if embeds else SOURCE_LIMIT
+    if size > limit:
+        other = "fetch" if spec.code.remote else "dataset"
+        raise SourceTooLarge(size, limit, other if embeds else "")
+
+
+def _base85(content: bytes) -> str:
+    """Denser than base64 by 7 %, and without a character that a string literal would have to escape."""
+    return base64.b85encode(content).decode("ascii")
+
+
+def _cargo_literals(tree: ast.Module) -> Iterator[ast.expr]:
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=[ast.Name("CARGO")], value=ast.Call(args=[ast.Constant() as literal])):
+                yield literal
+
+
+def _template() -> "Template":
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FunctionLoader(_load),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - the one value that goes in is a Python literal already
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("templates/kernel.py.j2")
+
+
+def _load(name: str) -> str:
+    text = _ours(name).read_text(encoding="utf-8")
+    return text if name.endswith(".j2") else "{% raw %}" + _alone(text) + "{% endraw %}"
+
+
+def _alone(text: str) -> str:
+    """A module without its imports of ours: in the kernel's source, what they name stands above it."""
+    lines = text.splitlines()
+    for node in reversed(ast.parse(text).body):
+        if isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] == "containerid":
+            del lines[node.lineno - 1 : node.end_lineno]
+    return "\n".join(lines).strip()
+
+
+def _far_files() -> dict[str, bytes]:
+    """Path inside `containerid` to content: training, whole, and what it leads to."""
+    found = {"__init__.py": _ours("__init__.py").read_bytes(), **_below("training")}
+    waiting = list(found)
+    while waiting:
+        path = waiting.pop()
+        if path.endswith(".py"):
+            new = {each: _ours(each).read_bytes() for each in _led_to(found[path]) if each not in found}
+            found |= new
+            waiting += new
+    return found
+
+
+def _below(folder: str) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for each in _ours(folder).iterdir():
+        if each.is_dir() and each.name != "__pycache__":
+            found |= _below(f"{folder}/{each.name}")
+        elif each.is_file():
+            found[f"{folder}/{each.name}"] = each.read_bytes()
+    return found
+
+
+def _led_to(text: bytes) -> Iterator[str]:
+    """Files of ours that a module imports, wherever in it, and templates that it names."""
+    for node in ast.walk(ast.parse(text)):
+        match node:
+            case ast.ImportFrom(module=str(module), names=names):
+                yield from _modules(module, *(f"{module}.{each.name}" for each in names))
+            case ast.Import(names=names):
+                yield from _modules(*(each.name for each in names))
+            case ast.Constant(value=str(name)) if re.fullmatch(r"[\w.-]+", name):
+                yield from filter(_exists, [f"templates/{name}"])
+
+
+def _modules(*names: str) -> Iterator[str]:
+    for name in names:
+        top, *parts = name.split(".")
+        if top == "containerid":
+            for end in range(1, len(parts) + 1):
+                path = "/".join(parts[:end])
+                yield from filter(_exists, [f"{path}.py", f"{path}/__init__.py"])
+
+
+def _exists(path: str) -> bool:
+    return _ours(path).is_file()
+
+
+def _ours(path: str) -> Traversable:
+    return resources.files("containerid").joinpath(path)
