@@ -1,0 +1,258 @@
+"""Kaggle as a backend, and the embedded Kaggle as another one that differs in its address alone."""
+
+import json
+import re
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from containerid.errors import NotFound, Refused
+from containerid.events import Caution, LogLine
+from containerid.home import Home
+from containerid.job import Data, Leg, Output, Plan, Spec, State, Status, Tell
+from containerid.kaggle import kernel, packing, plan
+from containerid.kaggle.account import REHEARSAL, Account
+from containerid.kaggle.clock import Clock
+from containerid.kaggle.plan import KaggleSettings
+
+if TYPE_CHECKING:
+    from containerid.kaggle.answers import File, Quota
+
+_ARCHIVE = "code.tar.xz"
+_SESSION = "session.json"
+
+
+def open_kaggle(home: Home, settings: Mapping[str, Any] | None = None) -> "KaggleBackend":
+    """The real Kaggle, or the one that CID_KAGGLE_URL names. For `settings` see `KaggleSettings.read`."""
+    return KaggleBackend(home, KaggleSettings.read(settings or {}))
+
+
+def open_rehearsal(home: Home, settings: Mapping[str, Any] | None = None) -> "KaggleBackend":
+    """The embedded Kaggle of this user; it is started when it is first needed."""
+    return KaggleBackend(home, KaggleSettings.read(settings or {}), name=REHEARSAL)
+
+
+class KaggleBackend:
+    """Runs legs as Kaggle kernels; a handle is `owner/slug`, a version the kernel version's number.
+
+    Args:
+        home: where the parcels of runs lie.
+        settings: of this submit; None for looking at what was submitted before.
+        name: `kaggle`, or `rehearsal` for the embedded one.
+        clock: for waits and pauses.
+    """
+
+    embed_limit = 580_000
+
+    def __init__(
+        self, home: Home, settings: KaggleSettings | None = None, *, name: str = "kaggle", clock: Clock | None = None
+    ) -> None:
+        self._home = home
+        self._settings = settings or KaggleSettings()
+        self._rehearses = name == REHEARSAL
+        self._clock = clock or Clock()
+        self._account = Account(home, self._settings.username, rehearses=self._rehearses, clock=self._clock)
+        self._lock = threading.Lock()
+        self._links: dict[str, dict[str, str]] = {}
+        self._digests: dict[Path, str] = {}
+
+    def account(self) -> str:
+        """Whose credentials these are and where they were found, for the eye."""
+        return (
+            f"{self._account.api.whoami()} ({self._account.credentials.kind} from {self._account.credentials.source})"
+        )
+
+    def quota(self) -> "Quota":
+        """This week's GPU hours."""
+        return self._account.api.quota()
+
+    def prepare(self, spec: Spec, tell: Tell) -> Spec:
+        """Send the data folder, and the code for the transport `dataset`, as private datasets that lie there for good.
+
+        Raises:
+            UsageError: the data folder is not there or empty.
+            Refused: Kaggle does not take one.
+        """
+        for caution in self._account.credentials.cautions:
+            tell(Caution(caution))
+        named = self._named(spec)
+        if spec.data.provider == "folder":
+            folder = self._folder(spec)
+            with TemporaryDirectory(dir=self._home.folder("uploads")) as scratch:
+                files = partial(_pack, folder, Path(scratch))
+                self._account.datasets.ensure(named.data.source, files, tell)
+        if named.code.transport == "dataset":
+            archive = self._home.parcel(spec.run) / _ARCHIVE
+            self._account.datasets.ensure(named.code.dataset, lambda: [archive], tell)
+        return named
+
+    def plan(self, spec: Spec) -> Plan:
+        """The kernel and its metadata as they would be pushed.
+
+        Raises:
+            UsageError: it could not work, or would show what is not meant to be seen.
+        """
+        spec = self._named(spec)
+        plan.check(spec, self._settings)
+        code = (self._home.parcel(spec.run) / _ARCHIVE).read_bytes() if spec.code.transport == "embed" else b""
+        source = kernel.render(spec, code=code, package=b"" if spec.code.holds_package else kernel.package())
+        metadata = kernel.metadata(spec, self._options(spec))
+        files = {kernel.CODE_FILE: source.encode(), kernel.METADATA_FILE: json.dumps(metadata, indent=2).encode()}
+        if self._settings.session_limit:
+            files[_SESSION] = json.dumps({"limit": self._settings.session_limit}).encode()
+        rows = plan.rows(spec, self._settings, metadata, len(files[kernel.CODE_FILE]))
+        warnings = () if self._rehearses else plan.warnings(self._settings, self._account.owner)
+        return Plan(rows, files, warnings)
+
+    def submit(self, spec: Spec) -> Leg:
+        """Push the kernel from the files in the run's parcel, which are written first where they are not this spec's.
+
+        Raises:
+            Refused: Kaggle said no, or started the kernel without a source, and it was stopped where that can be done.
+            Unreachable: the answer was lost; `find` tells whether the push arrived.
+        """
+        parcel = self._home.parcel(spec.run)
+        if not _holds(parcel, spec):
+            for name, content in self.plan(spec).files.items():
+                (parcel / name).write_bytes(content)
+        metadata = json.loads((parcel / kernel.METADATA_FILE).read_bytes())
+        source = (parcel / kernel.CODE_FILE).read_text(encoding="utf-8")
+        limit = json.loads((parcel / _SESSION).read_bytes())["limit"] if (parcel / _SESSION).exists() else None
+        pushed = self._account.api.push(metadata, source, session_limit=limit)
+        if pushed.missing:
+            own = pushed.version == 1 and pushed.kernel.endswith(f"/{kernel.slug(spec.run)}")
+            self._stop_without(pushed.kernel, pushed.missing, pushed.url, own=own)
+        return Leg(pushed.kernel, str(pushed.version), pushed.url)
+
+    def _stop_without(self, name: str, missing: dict[str, tuple[str, ...]], url: str, *, own: bool) -> None:
+        """Kaggle has started a run that lacks its data. Deleting the kernel is the one stop that works for certain."""
+        from containerid.kaggle.refusals import without_sources
+
+        if own:
+            self._account.api.delete(name)
+        raise without_sources(dict(missing), stopped=own, url=url)
+
+    def find(self, spec: Spec) -> Leg | None:
+        """The kernel of this run, when its newest source holds the run's id."""
+        path = self._home.parcel(spec.run) / kernel.METADATA_FILE
+        name = (
+            json.loads(path.read_bytes())["id"] if path.exists() else f"{self._account.owner}/{kernel.slug(spec.run)}"
+        )
+        try:
+            found = self._account.api.get(name)
+        except NotFound:
+            return None
+        if not re.search(rf"(?<![\w-]){re.escape(spec.run)}(?![\w-])", found.source):
+            return None
+        version = str(found.version or "")
+        return Leg(name, version, f"{self._account.origin.pages}/code/{name}")
+
+    def status(self, leg: Leg) -> Status:
+        """What Kaggle says. Right after a push it may know the kernel and not yet its session: that is queued."""
+        try:
+            return self._account.api.status(leg.handle, leg.version)
+        except NotFound:
+            self._account.api.get(leg.handle)
+            return Status(State.QUEUED, "Kaggle shows no session yet")
+
+    def logs(self, leg: Leg, *, follow: bool) -> Iterator[LogLine]:
+        """The log from its head, with `follow` until the session has ended, over lost connections."""
+        from containerid.kaggle import stream
+
+        if not follow:
+            return stream.kept(self._account.api, leg.handle, leg.version)
+        return stream.follow(
+            self._account.api, leg.handle, leg.version, is_over=lambda: self.status(leg).state.final, clock=self._clock
+        )
+
+    def outputs(self, leg: Leg) -> Sequence[Output]:
+        """The files that the session left; none while it runs."""
+        source = f"{leg.handle}@{leg.version}"
+        return [Output(file.name, file.size, source) for file in self._list(source)]
+
+    def download(self, output: Output, to: Path) -> None:
+        """Stream one output to a path, over a fresh link when the one at hand has expired. May be called by threads.
+
+        Raises:
+            NotFound: Kaggle has no such output any more.
+            Unreachable: it did not come whole.
+        """
+        from containerid.kaggle.download import Expired
+
+        known = self._links.get(output.source)
+        if known and output.name in known:
+            try:
+                return self._account.storage.fetch(known[output.name], to, output.size)
+            except Expired:
+                pass
+        with self._lock:
+            if self._links.get(output.source) is known:
+                self._list(output.source)
+        fresh = self._links[output.source].get(output.name)
+        if fresh is None:
+            raise NotFound(f"Kaggle has no output called {output.name} any more")
+        return self._account.storage.fetch(fresh, to, output.size)
+
+    def cancel(self, leg: Leg) -> None:
+        """Raises Refused: a session's id, without which Kaggle stops none, is known inside the session alone."""
+        url = leg.url or f"{self._account.origin.pages}/code/{leg.handle}"
+        raise Refused(
+            "Kaggle's API cannot stop a session from outside", hint=f"stop it, or delete the kernel, at {url}"
+        )
+
+    def _list(self, source: str) -> "list[File]":
+        handle, _, version = source.rpartition("@")
+        files = self._account.api.outputs(handle, version)
+        self._links[source] = {file.name: file.url for file in files}
+        return files
+
+    def _options(self, spec: Spec) -> kernel.KernelOptions:
+        settings = self._settings
+        return kernel.KernelOptions(
+            owner=self._account.owner,
+            accelerator=settings.accelerator,
+            gpu=spec.gpu,
+            internet=spec.internet,
+            private=not settings.public,
+            dataset_sources=settings.dataset_sources,
+            competition_sources=settings.competition_sources,
+            kernel_sources=settings.kernel_sources,
+            model_sources=settings.model_sources,
+            slug=settings.slug,
+        )
+
+    def _named(self, spec: Spec) -> Spec:
+        """The spec with the names that its data and code have on Kaggle, sent or not."""
+        if spec.data.provider == "folder":
+            folder = self._folder(spec)
+            source = f"{self._account.owner}/cid-data-{self._digest(folder)[:12]}"
+            spec = replace(spec, data=Data(provider="kaggle", source=source, digest=spec.data.digest))
+        if spec.code.transport == "dataset" and not spec.code.dataset:
+            dataset = f"{self._account.owner}/cid-code-{spec.code.digest[:12]}"
+            spec = replace(spec, code=replace(spec.code, dataset=dataset))
+        return spec
+
+    def _folder(self, spec: Spec) -> Path:
+        path = Path(spec.data.source).expanduser()
+        return path.parent if path.is_file() else path
+
+    def _digest(self, folder: Path) -> str:
+        if folder not in self._digests:
+            self._digests[folder] = packing.digest(folder, packing.content(folder))
+        return self._digests[folder]
+
+
+def _pack(folder: Path, scratch: Path) -> list[Path]:
+    return packing.pack(folder, packing.content(folder), scratch)
+
+
+def _holds(parcel: Path, spec: Spec) -> bool:
+    """The parcel holds the kernel of this very spec: it was planned before, perhaps by a process that is gone."""
+    if not (parcel / kernel.CODE_FILE).exists() or not (parcel / kernel.METADATA_FILE).exists():
+        return False
+    cargo = kernel.read_cargo((parcel / kernel.CODE_FILE).read_text(encoding="utf-8"))
+    return bool(cargo["spec"] == spec.to_dict())
