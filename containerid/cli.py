@@ -284,7 +284,7 @@ def serve(screen: "Screen", port: o.PortOption = 0, state: o.StateOption = None)
     from containerid.views import show_server
 
     folder = state.absolute() if state else Home.of_user().emulator
-    run(folder, port, lambda url: show_server(screen, url))
+    run(folder, port, lambda kaggle: show_server(screen, kaggle.url))
 
 
 def main() -> None:

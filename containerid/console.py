@@ -20,6 +20,8 @@ _SEQUENCES = re.compile(
     r"\x1b(?:\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_].*?(?:\x1b\\|$)|\[[0-?]*[ -/]*[@-~]|.)?", re.DOTALL
 )
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSEEN = 400
+"""Columns where stdout is no terminal: nothing is cut."""
 _COLOURS = {
     "succeeded": "green",
     "failed": "red",
@@ -89,9 +91,12 @@ class Screen:
             from rich.console import Console
 
             plain = self.manner.color is False or bool(os.environ.get("NO_COLOR"))
-            self._consoles[stderr] = Console(
+            console = Console(
                 stderr=stderr, markup=False, highlight=False, emoji=False, no_color=plain or None, soft_wrap=True
             )
+            if not console.is_terminal:
+                console.width = _UNSEEN
+            self._consoles[stderr] = console
         return self._consoles[stderr]
 
     def tell(self, event: Event) -> None:
@@ -114,20 +119,24 @@ class Screen:
         if not self.manner.json_events:
             self._console(stderr=True).print(self._plain(text), style=style or None)
 
+    @property
+    def width(self) -> int:
+        """Columns of stdout; many where nobody looks."""
+        return self._console(stderr=False).width
+
     def table(self, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-        """Rows of the answer, on stdout, as wide as they need to be when stdout is no terminal."""
+        """Rows of the answer, on stdout; nothing when a document was asked for."""
         if self.manner.as_json:
             return
         from rich.table import Table
         from rich.text import Text
 
-        console = self._console(stderr=False)
         table = Table(box=None, pad_edge=False, header_style="dim")
-        for number, column in enumerate(columns):
-            table.add_column(column, overflow="fold", no_wrap=number == 0)
+        for column in columns:
+            table.add_column(column, overflow="ellipsis", no_wrap=True)
         for row in rows:
             table.add_row(*(Text(self._plain(cell), style=_COLOURS.get(cell, "")) for cell in row))
-        console.print(table, width=None if console.is_terminal else 400, soft_wrap=False)
+        self._console(stderr=False).print(table, soft_wrap=False)
 
     def document(self, document: dict[str, Any]) -> None:
         """The answer as JSON, when that was asked for."""

@@ -55,16 +55,21 @@ def show_history(screen: Screen, run: Run, registry: Registry) -> None:
         screen.say(f"  {at}  {state}" + (f": {reason}" if reason else ""))
 
 
+_COLUMNS = {"run": 0, "state": 0, "mAP50": 0, "age": 0, "mAP50-95": 80, "backend": 90, "experiment": 100}
+"""Columns of the list to the width from which they are shown."""
+
+
 def show_runs(screen: Screen, runs: Sequence[Run]) -> None:
-    """All runs, the newest first."""
-    columns = ("run", "state", "experiment", "backend", "mAP50", "mAP50-95", "age")
-    screen.table(columns, ([*_cells(run), age(run)] for run in runs))
+    """All runs, the newest first; a narrow terminal gets fewer columns."""
+    shown = [name for name, width in _COLUMNS.items() if screen.width >= width]
+    cells = [dict(zip(_COLUMNS, _cells(run), strict=True)) for run in runs]
+    screen.table(shown, ([cell[name] for name in shown] for cell in cells))
 
 
 def _cells(run: Run) -> list[str]:
     metrics = run.result.metrics if run.result else {}
-    shown = [f"{metrics[name]:.3f}" if name in metrics else "" for name in _TOP[:2]]
-    return [run.run, str(run.state), run.experiment, run.backend, *shown]
+    first, second = (f"{metrics[name]:.3f}" if name in metrics else "" for name in _TOP[:2])
+    return [run.run, str(run.state), first, age(run), second, run.backend, run.experiment]
 
 
 def age(run: Run) -> str:
