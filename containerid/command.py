@@ -13,6 +13,17 @@ from containerid.errors import CidError, Detached, UsageError
 
 if TYPE_CHECKING:
     from containerid.console import Manner, Screen
+    from containerid.runs import Run
+
+
+app = typer.Typer(
+    name="cid",
+    help="Train on Kaggle's free GPUs from your own shell, follow the run, bring back verified outputs.",
+    epilog="First steps: cid init · cid doctor · cid train --rehearse -e smoke · cid train --kaggle -e exp001",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
 
 
 def command(group: typer.Typer, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -61,6 +72,19 @@ def speaking(manner: "Manner") -> Iterator["Screen"]:
         raise typer.Exit(Detached.code) from None
     finally:
         screen.rest()
+
+
+def finish(screen: "Screen", run: "Run") -> None:
+    """Show a run and end with the code of its state."""
+    from containerid import runs
+    from containerid.views import next_steps, show_run
+
+    screen.document(run.document())
+    show_run(screen, run)
+    next_steps(screen, run)
+    if error := runs.error_of(run):
+        screen.complain(error)
+        raise typer.Exit(error.code)
 
 
 def explain(error: Exception) -> int:

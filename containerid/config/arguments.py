@@ -196,27 +196,27 @@ def theirs(values: Mapping[str, Any]) -> dict[str, Any]:
     return named
 
 
-def check(section: str, key: str, value: Any, *, own: frozenset[str] = frozenset()) -> Any:
+def check(section: str, key: str, value: Any, *, own: Mapping[str, tuple[Rule, ...]] | None = None) -> Any:
     """The value of one argument as it will be used.
 
     Args:
         section: `training`, `augmentation` or `validation`.
         key: in our spelling.
         value: as it was read from the file.
-        own: names that this section has besides Ultralytics' arguments; they are not looked at.
+        own: the rules of names that this section has besides Ultralytics' arguments.
 
     Raises:
         LookupError: Ultralytics has no such argument; the message says which comes nearest.
         ValueError: it has one, which cannot stand here or cannot have this value.
     """
-    if key in own:
-        return value
+    if own and key in own:
+        return read(own[key], value)
     if key == "lr_scheduler" and section == "training":
         return read([word(*_SCHEDULERS)], value)
     name = THEIRS.get(key, key)
     if rules := SECTIONS[section].get(name):
         return read(rules, value)
-    raise _misplaced(section, key, name, own)
+    raise _misplaced(section, key, name, list(own or ()))
 
 
 def home(key: str) -> str:
@@ -225,7 +225,7 @@ def home(key: str) -> str:
     return next((section for section, names in SECTIONS.items() if name in names), "")
 
 
-def _misplaced(section: str, key: str, name: str, own: frozenset[str]) -> Exception:
+def _misplaced(section: str, key: str, name: str, own: list[str]) -> Exception:
     if section_of_it := home(name):
         return ValueError(f"belongs under `{section_of_it}`")
     if key in _ELSEWHERE:

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from containerid.config import architectures, traps
 from containerid.config.arguments import Wrong
 from containerid.config.faults import Problem, checked, located, refusal
-from containerid.config.rules import number, read, suggestion
+from containerid.config.rules import module, number, read, suggestion
 from containerid.config.sections import (
     ENTRY,
     Augmentation,
@@ -62,7 +62,7 @@ class Params(Section):
     @classmethod
     def check(cls, document: Any) -> "Params | list[Problem]":
         """The parameters, or every problem of the section, by its path in it."""
-        free = _entry(document) != ENTRY
+        free = _trains_itself(document)
         found = checked(cls, _without_empty(document), {"free": free})
         problems = [*contradictions(document, free=free), *(found if isinstance(found, list) else [])]
         return problems or found
@@ -134,5 +134,8 @@ def _without_empty(document: Any) -> Any:
     return {name: value for name, value in document.items() if value is not None or name not in Params.model_fields}
 
 
-def _entry(document: Any) -> Any:
-    return _section(document, "training").get("entry") or ENTRY
+def _trains_itself(document: Any) -> bool:
+    try:
+        return bool(read([module()], _section(document, "training").get("entry") or ENTRY) != ENTRY)
+    except ValueError:
+        return False

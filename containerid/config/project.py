@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PrivateAttr
+from pydantic import BeforeValidator, Field, PrivateAttr
 
 from containerid.config.faults import Fault, Origin, Problem, checked, located, refusal
 from containerid.config.layers import Layer, merge, of_file, of_option
 from containerid.config.params import Params
-from containerid.config.rules import Rule, duration, flag, listing, nothing, slug, suggestion, word
-from containerid.config.sections import Name, Section, Words, obeys
+from containerid.config.rules import Rule, duration, flag, nothing, slug, suggestion, word
+from containerid.config.sections import Name, Section, Words, obeys, row
 from containerid.config.yamlfile import LARGEST, Document, read
 from containerid.errors import ConfigError, UsageError
 
@@ -19,9 +19,9 @@ FILE = "params.yaml"
 _EXPERIMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-def _sources(example: str, parts: str) -> Any:
-    rule = listing(slug(example, parts))
-    return obeys(Rule(rule.says, lambda value: tuple(rule.read(value))))
+def _sources(example: str, parts: str) -> BeforeValidator:
+    rule = slug(example, parts)
+    return obeys(row(rule, says=f"a list, each item {rule.says}"))
 
 
 def _accelerator(value: Any) -> str:

@@ -49,7 +49,9 @@ def shown(value: Any) -> str:
 
 def suggestion(name: object, known: Sequence[str]) -> str:
     """` (did you mean …)` with the nearest known name, or nothing when none is near."""
-    near = get_close_matches(str(name).lower(), known, n=1, cutoff=0.6)
+    word = str(name).lower()
+    longer = [each for each in known if len(word) > 3 and each.lower().startswith(word)]
+    near = longer[:1] or get_close_matches(word, known, n=1, cutoff=0.6)
     return f" (did you mean `{near[0]}`?)" if near else ""
 
 

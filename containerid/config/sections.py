@@ -32,8 +32,13 @@ class Section(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
+def row(rule: Rule, *, says: str) -> Rule:
+    """A list that cannot be changed afterwards; left empty, it holds nothing."""
+    return Rule(says, lambda value: tuple(listing(rule).read([] if value is None else value)))
+
+
 Name = Annotated[str | None, obeys(text(), nothing())]
-Words = Annotated[tuple[str, ...], obeys(Rule("a list of words", lambda value: tuple(listing(text()).read(value))))]
+Words = Annotated[tuple[str, ...], obeys(row(text(), says="a list of words"))]
 
 
 def is_free(info: ValidationInfo) -> bool:
@@ -65,7 +70,7 @@ class _Arguments(Section):
 
     model_config = ConfigDict(strict=True, frozen=True, extra="allow")
     section: ClassVar[str]
-    own: ClassVar[frozenset[str]] = frozenset()
+    own: ClassVar[dict[str, tuple[Rule, ...]]] = {}
 
     @model_validator(mode="before")
     @classmethod
@@ -118,7 +123,7 @@ class Training(_Arguments):
     """
 
     section: ClassVar[str] = "training"
-    own: ClassVar[frozenset[str]] = frozenset({"entry"})
+    own: ClassVar[dict[str, tuple[Rule, ...]]] = {"entry": (module(),)}
 
     epochs: int = 100
     save_period: int = -1
@@ -133,7 +138,7 @@ class Training(_Arguments):
     seed: int = 0
     device: str | int | list[int] = "auto"
     workers: int = 8
-    entry: Annotated[str, obeys(module())] = ENTRY
+    entry: str = ENTRY
 
 
 class Augmentation(_Arguments):

@@ -9,6 +9,7 @@ import posixpath
 import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from containerid.git.plumbing import Plumbing, as_bytes, as_path
 from containerid.git.snapshot import temporary_index
@@ -18,6 +19,9 @@ SUBMODULE = "160000"
 
 _LINK, _EXECUTABLE = "120000", "100755"
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_INLINE = 16_000_000
+"""Bytes up to which compressing well, at 2 MB a second, pays: more never fits into a kernel's source."""
+
 _EPOCH = 315_532_800
 """1980-01-01: the earliest time that zip files, which a build on the far side may make, can hold."""
 
@@ -70,14 +74,21 @@ def pack(plumbing: Plumbing, tree: str, exclude: Sequence[str] = ()) -> Archive:
     """
     found = [entry for entry in entries(plumbing, tree) if not covered(entry.path, exclude)]
     carried = [entry for entry in found if entry.mode != SUBMODULE]
+    data, pointers = _tar(plumbing, carried)
+    submodules = [entry.path for entry in found if entry.mode == SUBMODULE]
+    return Archive(data, _tree_of(plumbing, carried), len(carried), _cautions(submodules, pointers))
+
+
+def _tar(plumbing: Plumbing, carried: Sequence[Entry]) -> tuple[bytes, int]:
+    """The compressed tar file, and how many of its files are pointers to LFS."""
+    preset: Literal[1, 6] = 6 if sum(entry.size for entry in carried) <= _INLINE else 1
     buffer = io.BytesIO()
     pointers = 0
-    with tarfile.open(fileobj=buffer, mode="w:xz", format=tarfile.PAX_FORMAT, preset=6) as tar:
+    with tarfile.open(fileobj=buffer, mode="w:xz", format=tarfile.PAX_FORMAT, preset=preset) as tar:
         for entry, content in _contents(plumbing, carried):
             pointers += content.startswith(_LFS_POINTER)
             tar.addfile(_header(entry, content), None if entry.mode == _LINK else io.BytesIO(content))
-    submodules = [entry.path for entry in found if entry.mode == SUBMODULE]
-    return Archive(buffer.getvalue(), _tree_of(plumbing, carried), len(carried), _cautions(submodules, pointers))
+    return buffer.getvalue(), pointers
 
 
 def _entry(row: str) -> Entry:

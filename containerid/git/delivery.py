@@ -40,19 +40,23 @@ def deliver(plumbing: Plumbing, snapshot: Snapshot, remote: Remote | None, *, ru
     if not snapshot.created and (ref := _held(plumbing, remote, snapshot.sha, wanted)):
         return Pushed(ref)
     if mode == "snapshot":
-        return _aside(plumbing, snapshot, remote, run, ())
+        return _aside(plumbing, snapshot, remote, run)
     if not wanted:
-        return _aside(plumbing, snapshot, remote, run, (f"HEAD is detached: no branch moves; {_goes_on(run)}",))
+        return _aside(plumbing, snapshot, remote, run, f"HEAD is detached: no branch moves; {_goes_on(run)}")
+    return _forward(plumbing, snapshot, remote, run, wanted)
+
+
+def _forward(plumbing: Plumbing, snapshot: Snapshot, remote: Remote, run: str, wanted: str) -> Pushed:
     if reason := _push(plumbing, remote, snapshot.sha, wanted):
         caution = f"{remote.label} refused {remote.branch} ({reason}): your branch stays where it is; {_goes_on(run)}"
         by_hand = f"by hand: {_recipe(snapshot, remote, reason)}"
-        return _aside(plumbing, snapshot, remote, run, (caution, by_hand))
+        return _aside(plumbing, snapshot, remote, run, caution, by_hand)
     ref = _held(plumbing, remote, snapshot.sha, wanted)
     moved, caution = adopt(plumbing, snapshot, run=run) if snapshot.created and snapshot.branch else (False, "")
     return Pushed(ref, moved, (*_unproven(remote, ref), *filter(None, (caution,))))
 
 
-def _aside(plumbing: Plumbing, snapshot: Snapshot, remote: Remote, run: str, cautions: tuple[str, ...]) -> Pushed:
+def _aside(plumbing: Plumbing, snapshot: Snapshot, remote: Remote, run: str, *cautions: str) -> Pushed:
     if reason := _push(plumbing, remote, snapshot.sha, f"{RUNS}{run}"):
         nowhere = f"nothing could be pushed to {remote.label} ({reason}): the code travels in the archive alone"
         return Pushed("", cautions=(*cautions, nowhere))
@@ -71,12 +75,13 @@ def _push(plumbing: Plumbing, remote: Remote, sha: str, ref: str) -> str:
 
 
 def _reason(report: str, complaint: str) -> str:
-    # a refused ref has a line of its own: `!<tab>from:to<tab>[rejected] (fetch first)`
-    rejected = [line.split("\t")[2] for line in report.splitlines() if line.startswith("!\t") and line.count("\t") == 2]
-    if rejected and "(" in rejected[0]:
-        return rejected[0].split("(", 1)[1].removesuffix(")")
     lines = [line.strip() for line in complaint.splitlines() if line.strip() and "failed to push some refs" not in line]
     said = [line.split(": ", 1)[1] for line in lines if line.startswith(("fatal: ", "error: ", "remote: "))]
+    # a refused ref has a line of its own: `!<tab>from:to<tab>[rejected] (fetch first)`
+    refused = [line for line in report.splitlines() if line.startswith("!\t") and line.endswith(")")]
+    if refused:
+        explained = [line.removeprefix("remote:").strip() for line in lines if line.startswith("remote: ")]
+        return ": ".join([refused[0].rsplit("(", 1)[1].rstrip(")"), *explained[:1]])
     return (said or lines[-1:] or ["git push failed"])[0]
 
 

@@ -46,20 +46,23 @@ def check(
     leaving = list(_leaving(plumbing, snapshot, remote, base, exclude))
     large = [each for each in leaving if each.size > FILE_LIMIT]
     refuse_files({each.path: each.size for each in large if each.new and not permitted(each.path, allow)})
-    paths: dict[str, list[Blob]] = {}
+    # a larger one is permitted or out already, and would take minutes
+    found = _look(plumbing, [each for each in leaving if each.size <= FILE_LIMIT], allow)
+    secretscan.refuse([_dated(plumbing, snapshot, base, blob, finding) for blob, finding in found])
+    return len(leaving)
+
+
+def _look(plumbing: Plumbing, leaving: Sequence[Blob], allow: Sequence[str]) -> list[tuple[Blob, Finding]]:
+    places: dict[str, list[Blob]] = {}
     for each in leaving:
-        # a larger one is permitted or out already, and would take minutes
-        if each.size <= FILE_LIMIT:
-            paths.setdefault(each.blob, []).append(each)
-    found = [
+        places.setdefault(each.blob, []).append(each)
+    return [
         (blob, finding)
-        for sha, content in plumbing.blobs(list(paths))
-        for blob in paths[sha]
+        for sha, content in plumbing.blobs(list(places))
+        for blob in places[sha]
         for finding in secretscan.scan(blob.path, content)
         if not permitted(blob.path, allow, finding.line)
     ]
-    secretscan.refuse([_dated(plumbing, snapshot, base, blob, finding) for blob, finding in found])
-    return len(leaving)
 
 
 def outgoing(plumbing: Plumbing, sha: str, base: Sequence[str]) -> list[Blob]:

@@ -158,11 +158,11 @@ class Plumbing:
 
 
 def complaint(answer: Answer, otherwise: str) -> GitError:
-    """An answer that is not good, as our error: git's last `fatal:` or `error:` line, or what is given instead."""
+    """An answer that is not good, as our error: git's first `fatal:` or `error:` line, or what is given instead."""
     if "dubious ownership" in answer.complaint:
         return GitError("git refuses this repository: it belongs to somebody else", hint=_last(answer.complaint))
     lines = [line for line in answer.complaint.splitlines() if line.startswith(("fatal: ", "error: "))]
-    return GitError(lines[-1].split(": ", 1)[1].rstrip(".") if lines else _last(answer.complaint) or otherwise)
+    return GitError(lines[0].split(": ", 1)[1].rstrip(".") if lines else _last(answer.complaint) or otherwise)
 
 
 def clean(text: str) -> str:

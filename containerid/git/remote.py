@@ -104,13 +104,17 @@ def public_url(url: str, root: Path | None = None) -> str:
         url: in any form that git takes.
         root: what a relative path is relative to.
     """
-    if "://" not in url:
-        scp = _SCP.fullmatch(url)
-        if scp and not url.startswith((".", "/")):
-            return _https(scp["host"], scp["path"])
-        return Path(root or "", url).absolute().as_uri() if url and "::" not in url else ""
-    parts = urlsplit(url)
+    if "://" in url:
+        return _of_url(url)
+    scp = _SCP.fullmatch(url)
+    if scp and not url.startswith((".", "/")):
+        return _https(scp["host"], scp["path"])
+    return Path(root or "", url).resolve().as_uri() if url and "::" not in url else ""
+
+
+def _of_url(url: str) -> str:
     try:
+        parts = urlsplit(url)
         host, port = parts.hostname or "", f":{parts.port}" if parts.port else ""
     except ValueError:
         return ""
@@ -137,7 +141,8 @@ def tips(plumbing: Plumbing, remote: Remote) -> dict[str, str]:
     answer = plumbing.ask("ls-remote", "--refs", "--", remote.place, *patterns, timeout=_ASKING)
     if not answer.good:
         error = complaint(answer, "no answer")
-        raise GitError(f"{remote.label} cannot be read: {error.message}", hint=f"git fetch {remote.name}".strip())
+        hint = f"git fetch {remote.name}".strip()
+        raise GitError(f"{remote.label} cannot be read: {error.message}", hint=hint, retryable=True)
     rows = (line.split("\t", 1) for line in answer.text.splitlines() if "\t" in line)
     return {ref: sha for sha, ref in rows}
 

@@ -1,16 +1,12 @@
 """What the work tree holds that HEAD does not, and what keeps it from being shipped."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from containerid.errors import GitError, SecretFound
 from containerid.git.plumbing import Plumbing, as_path
 from containerid.secretscan import permitted
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 FILE_LIMIT = 10_000_000
 """Bytes of one file that git may carry outside LFS."""
@@ -72,13 +68,13 @@ def read(plumbing: Plumbing, ignore: Sequence[str]) -> Changes:
         plumbing: of the repository.
         ignore: folders whose untracked files do not count, relative to the root.
     """
-    raw = as_path(
-        plumbing.run("status", "--porcelain=v2", "--branch", "-z", "-uall", "--no-renames", "--ignore-submodules=none")
-    )
-    records = [record for record in raw.split("\0") if record]
+    flags = ("--porcelain=v2", "--branch", "-z", "-uall", "--no-renames", "--ignore-submodules=none")
+    records = as_path(plumbing.run("status", *flags)).split("\0")
+    return _untracked(_tracked(_head(records), records), records, ignore)
+
+
+def _head(records: Sequence[str]) -> Changes:
     header = dict(record[2:].split(" ", 1) for record in records if record.startswith("# "))
-    tracked = [record.split(" ", 8) for record in records if record.startswith("1 ")]
-    untracked = [path for path in _paths(records, "? ", 1) if not _below(path, ignore)]
     ahead, behind = header.get("branch.ab", "+0 -0").split()
     return Changes(
         head=header["branch.oid"].replace("(initial)", ""),
@@ -86,13 +82,28 @@ def read(plumbing: Plumbing, ignore: Sequence[str]) -> Changes:
         upstream=header.get("branch.upstream", ""),
         ahead=int(ahead),
         behind=-int(behind),
-        staged=sum(fields[1][0] != "." for fields in tracked),
-        unstaged=sum(fields[1][1] != "." for fields in tracked),
-        untracked=tuple(path for path in untracked if not path.endswith("/")),
-        conflicts=tuple(_paths(records, "u ", 10)),
-        modified=tuple(fields[8] for fields in tracked if fields[1][1] in "MT" and fields[2] == "N..."),
-        submodules=tuple(fields[8] for fields in tracked if fields[2][0] == "S" and fields[2][2:] != ".."),
-        nested=tuple(path for path in untracked if path.endswith("/")),
+    )
+
+
+def _tracked(changes: Changes, records: Sequence[str]) -> Changes:
+    # 1 XY sub mH mI mW hH hI path: X is the index against HEAD, Y the work tree against the index
+    rows = [record.split(" ", 8) for record in records if record.startswith("1 ")]
+    return replace(
+        changes,
+        staged=sum(row[1][0] != "." for row in rows),
+        unstaged=sum(row[1][1] != "." for row in rows),
+        modified=tuple(row[8] for row in rows if row[1][1] in "MT" and row[2] == "N..."),
+        submodules=tuple(row[8] for row in rows if row[2][0] == "S" and row[2][2:] != ".."),
+        conflicts=tuple(record.split(" ", 10)[10] for record in records if record.startswith("u ")),
+    )
+
+
+def _untracked(changes: Changes, records: Sequence[str], ignore: Sequence[str]) -> Changes:
+    paths = [record[2:] for record in records if record.startswith("? ") and not _below(record[2:], ignore)]
+    return replace(
+        changes,
+        untracked=tuple(path for path in paths if not path.endswith("/")),
+        nested=tuple(path for path in paths if path.endswith("/")),
     )
 
 
@@ -140,7 +151,7 @@ def refuse_large(plumbing: Plumbing, changes: Changes, allow: Sequence[str]) -> 
         )
 
 
-def refuse_files(large: "Mapping[str, int]") -> None:
+def refuse_files(large: Mapping[str, int]) -> None:
     """Refuse files by path and size in bytes, if there are any.
 
     Raises:
@@ -154,17 +165,13 @@ def refuse_files(large: "Mapping[str, int]") -> None:
         )
 
 
-def _in_lfs(plumbing: Plumbing, paths: "Mapping[str, int]") -> set[str]:
+def _in_lfs(plumbing: Plumbing, paths: Mapping[str, int]) -> set[str]:
     """Those that git will hand to LFS: by attribute, and only where LFS is set up."""
     if not paths or not plumbing.ask("config", "filter.lfs.clean").good:
         return set()
     listed = "".join(f"{path}\0" for path in paths).encode("utf-8", "surrogateescape")
     fields = as_path(plumbing.run("check-attr", "-z", "--stdin", "filter", stdin=listed)).split("\0")
     return {path for path, value in zip(fields[::3], fields[2::3], strict=False) if value == "lfs"}
-
-
-def _paths(records: Sequence[str], kind: str, before: int) -> Iterator[str]:
-    return (record.split(" ", before)[before] for record in records if record.startswith(kind))
 
 
 def _below(path: str, folders: Sequence[str]) -> bool:

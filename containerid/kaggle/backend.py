@@ -4,13 +4,14 @@ import json
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from containerid.errors import NotFound, Refused
+from containerid.errors import CidError, NotFound, Refused
 from containerid.events import Caution, LogLine
 from containerid.home import Home
 from containerid.job import Data, Leg, Output, Plan, Spec, State, Status, Tell
@@ -44,6 +45,9 @@ class KaggleBackend:
         settings: of this submit; None for looking at what was submitted before.
         name: `kaggle`, or `rehearsal` for the embedded one.
         clock: for waits and pauses.
+
+    Attributes:
+        embed_limit: as base85 it leaves 200 kB of the source to the bootstrap, the spec and a carried containerid.
     """
 
     embed_limit = 580_000
@@ -132,9 +136,12 @@ class KaggleBackend:
         """Kaggle has started a run that lacks its data. Deleting the kernel is the one stop that works for certain."""
         from containerid.kaggle.refusals import without_sources
 
-        if own:
-            self._account.api.delete(name)
-        raise without_sources(dict(missing), stopped=own, url=url)
+        stopped = False
+        with suppress(CidError):
+            if own:
+                self._account.api.delete(name)
+                stopped = True
+        raise without_sources(dict(missing), stopped=stopped, url=url)
 
     def find(self, spec: Spec) -> Leg | None:
         """The kernel of this run, when its newest source holds the run's id."""

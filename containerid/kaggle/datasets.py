@@ -51,7 +51,7 @@ class Datasets:
         """
         state = self.state(dataset)
         if state == READY:
-            tell(Step("data", f"{dataset} is on Kaggle already"))
+            tell(Step("dataset", f"{dataset} is on Kaggle already"))
             return
         if state in {"", FAILED, DELETED}:
             self._send(dataset, files(), tell, new=state == "")
@@ -69,8 +69,8 @@ class Datasets:
 
         A dataset of one's own that is quite new looks like one that does not exist.
         """
-        state = self.state(dataset)
-        for elapsed in self._clock.polls(first=2, cap=30, limit=_WAIT) if state != READY else ():
+        state = told = self.state(dataset)
+        for _ in self._clock.polls(first=2, cap=30, limit=_WAIT) if state != READY else ():
             if (state := self.state(dataset)) == READY:
                 break
             if state == FAILED:
@@ -78,10 +78,12 @@ class Datasets:
                     f"Kaggle cannot unpack {dataset}",
                     hint=f"look at https://www.kaggle.com/datasets/{dataset}, delete it, and try again",
                 )
-            tell(Step("data", f"{dataset} is {state or 'not to be seen yet'} ({elapsed:.0f} s)"))
+            if state != told:
+                tell(Step("dataset", f"{dataset} is {state or 'not to be seen yet'}"))
+                told = state
         if state != READY:
             raise Unreachable(f"{dataset} is still {state or 'not to be seen'}", hint="try again later", retryable=True)
-        tell(Step("data", f"{dataset} is ready"))
+        tell(Step("dataset", f"{dataset} is ready"))
 
     def _send(self, dataset: str, files: Sequence[Path], tell: Tell, *, new: bool) -> None:
         tokens = []

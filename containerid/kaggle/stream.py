@@ -37,8 +37,8 @@ def kept(api: "Kaggle", kernel: str, version: str = "", *, lull: float = _LULL) 
         NotFound: there is no such kernel.
     """
     lines = Lines()
-    if text := api.log(kernel, version):
-        yield from lines.take(pieces_of(text))
+    if pieces := pieces_of(api.log(kernel, version)):
+        yield from lines.take(pieces)
     else:
         with suppress(Transient, NotFound):
             yield from _once(api, kernel, version, lines, read=lull)

@@ -15,9 +15,9 @@ from containerid.secretscan.rules import FILES, RULES
 MARKER = b"cid: allow"
 """In a comment on the same line, it permits what the line holds."""
 
-_WRAPPED_ANCHORS = (b"eyj", b"eya", b"eyi", b"ewo", b"ew0", b"ewk", b"ls0tls1crudjti")
+_WRAPPED_ANCHORS = (b"ey", b"ew", b"ls0tls1crudjti")
 _WRAPPED = re.compile(
-    rb"(?<![A-Za-z0-9+/_=-])(?:ey[JAI]|ew[o0k]|LS0t)[A-Za-z0-9+/_-]{37,}"
+    rb"(?<![A-Za-z0-9+/])(?:ey[JAI]|ew[o0k]|LS0t)[A-Za-z0-9+/_-]{37,}"
     rb"(?:(?:\s|\\n|[\"',+])*[A-Za-z0-9+/_-]{16,})*={0,2}"
 )
 """Base64 of what begins as JSON or PEM does, on one line or on several."""
@@ -101,9 +101,10 @@ def refuse(findings: Sequence[Finding]) -> None:
     mend = (
         "take it out, and out of the commits that hold it" if any(each.commit for each in findings) else "take it out"
     )
+    permit = f'permit it in params.yaml, git.allow: ["{findings[0].place}"]'
     raise SecretFound(
         f"{count} would leave this machine:" + "".join(f"\n  {row}" for row in rows),
-        hint=f'{mend} (or into .gitignore); or permit it in params.yaml, git.allow: ["{findings[0].place}"]',
+        hint=f"{mend} (or into .gitignore); or {permit}, or put `{MARKER.decode()}` in a comment on the line",
     )
 
 

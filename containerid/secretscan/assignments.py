@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
-from containerid.secretscan.literals import is_key, is_naming, is_password, is_speaking, is_token
+from containerid.secretscan.literals import is_keeper, is_key, is_naming, is_password, is_speaking, is_token
 
 _ANCHORS = (b"pass", b"pwd", b"secret", b"token", b"key", b"credential")
 _NAMES = rb"(?P<word>pass(?:word|wd|phrase)?|pwd|secret|token|key|credentials?)"
@@ -12,9 +12,10 @@ _SUFFIX = rb"(?:_?(?:b64|base64|value|plain|prod|dev|live|\d{1,2}))?"
 _BETWEEN = (
     # ] = "…" · : str = "…" · := · => · == · : · a quoted name and a comma · <key>…</key>
     rb"(?P<close>\\?[\"'`]?[\])]?)(?:"
-    rb"(?:[ \t]*:[ \t]*[A-Za-z_][\w\[\]|. ,]{0,40}?)?[ \t]*(?:[?:+|]?={1,3}>?|<-)[ \t]*"
+    rb"(?:[ \t]*:[ \t]*[A-Za-z_&][\w\[\]|. ,&'<>]{0,40}?)?[ \t]*(?:[?:+|]?={1,3}>?|<-)[ \t]*"
     rb"|[ \t]*:(?!:)[ \t]*(?:![\w!/:.,]+[ \t]+|&\w+[ \t]+)?"
-    rb"|(?P<comma>,[ \t]*)"
+    rb"|(?P<comma>,[ \t]*|\t[ \t]*)"
+    rb"|[ \t]*\|[ \t]*"
     rb"|>"
     rb")"
 )
@@ -26,12 +27,12 @@ _VALUE = (
 _ASSIGNED = re.compile(_NAMES + _SUFFIX + _BETWEEN + _VALUE, re.IGNORECASE)
 _WORD = rb"(?P<quote>[\"']?)(?P<quoted>[^\s\"'`\\,;(){}\[\]<>]{6,500})(?P=quote)"
 _SPACED = re.compile(_NAMES + rb"[ \t]+" + _WORD, re.IGNORECASE)
-_SPACED_AFTER = re.compile(rb"(?:--[\w-]*|\b(?:env|arg|set|setx|setenv)[ \t]+\w*)\Z")
+_SPACED_AFTER = re.compile(rb"(?:--[\w-]*|(?:\b(?:env|arg|set|setx|setenv)|#define)[ \t]+(?:-\w+[ \t]+)*\w*)\Z")
 _NAMED = re.compile(
-    _NAMES + rb"[\"']?\s*,?\s*[\"']?value[\"']?\s*[:=]\s*" + _WORD,
+    _NAMES + rb"[\"']?\s*,?\s*(?:[^\n]{0,80}?[\s,])?[\"']?(?:value|content|default)[\"']?\s*[:=]\s*" + _WORD,
     re.IGNORECASE,
 )
-_NAMED_AFTER = re.compile(rb"(?:name|key|id)[\"']?\s*[:=]\s*[\"']?[\w.-]*\Z")
+_NAMED_AFTER = re.compile(rb"(?:(?:name|key|id)[\"']?\s*[:=]\s*[\"']?|[\"']--)[\w.-]*\Z")
 _PLACES = ((_ASSIGNED, None), (_SPACED, _SPACED_AFTER), (_NAMED, _NAMED_AFTER))
 """Name and value, and what must come before the name."""
 _PAIR = re.compile(rb"(?:[(\[]\s*\\?[\"'`]|^)[\w.-]*\Z", re.MULTILINE)
@@ -120,7 +121,7 @@ def _is_secret(data: bytes, match: re.Match[bytes], value: bytes, path: str, *, 
     apart = not name or (word == b"pwd" and not name[-1:].isalpha())  # neither first_pass nor spwd
     if word in (b"pass", b"pwd") and not apart and not _PASSED.search(name):
         return False
-    return is_password(value, path) and (quoted or any(not 97 <= char <= 122 for char in value))
+    return is_password(value, path) and (quoted or is_keeper(path) or not value.islower() or not value.isalpha())
 
 
 def _is_secret_key(name: bytes, word: bytes, value: bytes, path: str) -> bool:

@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import PurePosixPath
 
 _STAND_IN = re.compile(
-    rb"your|^my[_-]|x{5}|\*\*\*|\.\.\.|<|>|\$\{|\$\(|\{\{|%\(|\{[A-Za-z_][\w.]*\}|example|placeholder"
+    rb"your|^my[_-]|x{5}|\*\*\*|\.\.\.|<|>|\$\{|\$\(|\{\{|%\(|^\{|\{[A-Za-z_][^{}]*\}|example|placeholder"
     rb"|change[_-]?(?:me|it|this)|redacted|(?<![A-Za-z])(?:dummy|insert|replace|todo|sample)(?![A-Za-z])"
     rb"|secrets\.|process\.env|environ|getenv|vars\.|^\$|^%\w+%$|^@|^env[.:]|goes[_-]?here",
     re.IGNORECASE,
@@ -17,7 +17,7 @@ _WORDS = {
     b"disabled", b"enabled", b"minioadmin", b"key", b"apikey",
 }  # fmt: skip
 _NAMING = re.compile(rb"[_.]?[A-Za-z]+(?:[-_./:]+[A-Za-z]+)*[_.:]?")
-_PATH = re.compile(rb"[.~]{0,2}/")
+_PATH = re.compile(rb"[.~]{0,2}/|[A-Za-z][A-Za-z0-9+]*://")
 _SPEAKING = re.compile(rb"pass|secret|token|key|credential|auth|login|user|field|input|label", re.IGNORECASE)
 _GROUPS = re.compile(rb"[a-z]{4}(?: [a-z]{4}){3}")
 _TEMPLATE = re.compile(
@@ -87,7 +87,8 @@ def is_key(value: bytes, path: str) -> bool:
 
 
 def _is_no_value(value: bytes) -> bool:
-    return any(space in value for space in b" \t") or bool(_PATH.match(value)) or is_placeholder(value)
+    path = _PATH.match(value) and not _mixed(value, 20)  # Base64 may start with a slash
+    return bool(path) or any(space in value for space in b" \t") or is_placeholder(value)
 
 
 def _mixed(value: bytes, least: int) -> bool:

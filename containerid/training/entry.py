@@ -21,6 +21,8 @@ from containerid.training.log import say
 from containerid.training.session import Session
 
 METRICS_FILE = "metrics.json"
+_LAST = 200
+"""Characters of its last line that a reason quotes."""
 _GRACE = 30.0
 """Seconds that it gets to end after it was asked to."""
 
@@ -48,25 +50,29 @@ def train(session: Session) -> None:
     command = [sys.executable, "-u", "-m", session.spec.entry]
     say(f"$ python -m {session.spec.entry}")
     begun = time.monotonic()
-    process = subprocess.Popen(
-        command,
-        cwd=session.place.project,
-        env={**os.environ, **_environ(session)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
+    with session.stop.hold():
+        process = subprocess.Popen(
+            command,
+            cwd=session.place.project,
+            env={**os.environ, **_environ(session)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+    last = ""
     try:
+        session.stop.check()
         for line in process.stdout or ():
             say(line.rstrip("\n"))
+            last = line.strip() or last
         code = process.wait()
     finally:
         _end(process)
         session.seconds = time.monotonic() - begun
         session.metrics |= _metrics(session)
-    _judge(session.spec.entry, code)
+    _judge(session.spec.entry, code, last)
 
 
 def evaluate(session: Session) -> None:
@@ -106,11 +112,11 @@ def _metrics(session: Session) -> dict[str, float]:
     return {str(key): float(value) for key, value in pairs if type(value) in {int, float}}
 
 
-def _judge(module: str, code: int) -> None:
+def _judge(module: str, code: int, last: str) -> None:
     if code == RunPaused.code:
         raise RunPaused(f"{module} paused")
     if code < 0:
         name = Signals(-code).name
         raise RunFailed(f"{module} was killed by {name}" + (" (often host memory)" if name == "SIGKILL" else ""))
     if code:
-        raise RunFailed(f"{module} ended with exit code {code}")
+        raise RunFailed(f"{module} ended with exit code {code}" + (f": {last[:_LAST]}" if last else ""))

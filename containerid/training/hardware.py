@@ -68,17 +68,17 @@ def prove(spec: Spec, *, environ: Mapping[str, str] = os.environ, torch: Any = N
         spec: its `device`, else the one in its parameters, its `gpu` and `backend`. A local run on `auto` takes what
             there is. Of several GPUs that are named the first is used.
         environ: with `CID_REHEARSAL=1` a missing GPU is no fault, and the proof says so.
-        torch: PyTorch; imported when None.
+        torch: PyTorch; imported when None and needed.
 
     Raises:
         RunFailed: there is no such device, or it does not compute.
     """
-    torch = torch or _torch()
     rehearsal = environ.get("CID_REHEARSAL") == "1"
     on_cpu = Hardware("cpu", "rehearsed on CPU" if rehearsal else "CPU")
     device, index = _wanted(spec)
     if device == "cpu":
         return on_cpu
+    torch = torch or _torch()
     if device != "mps" and torch.cuda.is_available():
         return _prove_cuda(torch, index)
     if device in {"auto", "mps"} and torch.backends.mps.is_available():

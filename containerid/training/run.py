@@ -145,7 +145,8 @@ def _validate(session: Session) -> None:
         raise RunFailed(f"the data holds no {dataset.YAML}", hint="it needs `train:`, `val:` and `names:`")
     try:
         session.dataset = dataset.read(file)
-        session.report = validate.check(session.dataset)
+        minimum = getattr(session.params.data, "minimum", None) or validate.MINIMUM
+        session.report = validate.check(session.dataset, minimum)
         session.view = dataset.view(
             session.dataset, session.place.scratch / "view", QUICK if session.spec.quick else {}
         )

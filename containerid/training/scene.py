@@ -223,7 +223,7 @@ def _upright(scene: Scene, x: float, z: float, wide: float, high: float, colour:
 def weather(rng: Generator, picture: Image) -> NDArray[np.uint8]:
     """The finished picture: cast shadow, haze, colour of the light, exposure, blur, noise of the sensor."""
     size = len(picture)
-    light = rng.uniform(0.9, 1.1, 3).astype(np.float32) * np.float32(rng.uniform(0.75, 1.15))
+    light = rng.uniform(0.9, 1.1, 3).astype(np.float32) * np.float32(rng.uniform(0.8, 1.15))
     if rng.random() < 0.35:
         picture *= _cast(rng, size)[..., None]
     if rng.random() < 0.2:
@@ -231,7 +231,7 @@ def weather(rng: Generator, picture: Image) -> NDArray[np.uint8]:
     picture *= light
     if rng.random() < 0.25:
         picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 1.0) * size / 160)
-    grain = rng.standard_normal((size, size, 1), np.float32) * np.float32(rng.uniform(1, 5))
+    grain = rng.standard_normal((size, size, 1), np.float32) * np.float32(rng.uniform(1, 4))
     return np.asarray(np.clip(picture + grain, 0, 255).astype(np.uint8))
 
 

@@ -19,20 +19,32 @@ class Stop:
 
     def __init__(self) -> None:
         self.signal = ""
-        self._armed = True
+        self._armed, self._over = True, False
 
     def disarm(self) -> None:
         """From here on a signal is too late: the result is being written."""
-        self._armed = False
+        self._over = True
 
     def check(self) -> None:
         """Raises Stopped when a signal has arrived: a library may have swallowed what the handler raised."""
         if self.signal:
             raise Stopped(self.signal)
 
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Within, a signal is noted and raises nothing: what is being started must be known before it can be ended."""
+        self._armed, before = False, self._armed
+        try:
+            yield
+        finally:
+            self._armed = before and not self.signal
+
     def _arrive(self, number: int, _: FrameType | None) -> None:
-        if self._armed and not self.signal:
-            self.signal = signal.Signals(number).name
+        if self._over:
+            return
+        self.signal = self.signal or signal.Signals(number).name
+        if self._armed:
+            self._armed = False
             raise Stopped(self.signal)
 
 

@@ -21,12 +21,13 @@ DENIED = "Permission 'kernels.get' was denied"
 
 @dataclass
 class Call:
-    """A request as it came: `rpc` is the method's last word, or `logs`, `file`, `upload`."""
+    """A request as it came: `rpc` is the method's last word, or `logs`, `file`, `upload`; `port` is the client's."""
 
     rpc: str
     body: Any
     headers: Message
     query: dict[str, list[str]] = field(default_factory=dict)
+    port: int = 0
 
 
 @dataclass
@@ -258,6 +259,7 @@ class KaggleServer:
                 self._serve(Call("upload", token, self.headers), lambda: (200, "application/json", b"{}"))
 
             def _serve(self, call: Call, good: Callable[[], tuple[int, str, bytes]]) -> None:
+                call.port = self.client_address[1]
                 server.calls.append(call)
                 fault = server.faults[call.rpc].popleft() if server.faults[call.rpc] else None
                 if fault is None:

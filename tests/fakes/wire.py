@@ -72,6 +72,16 @@ class Wire:
         query = "?" + urlencode({"versionLabel": label}) if label else ""
         return self.ask("GET", f"/api/v1/kernels/logs/stream/{self.user}/{slug}{query}", Authorization=self.auth)
 
+    def begun(self, slug: str) -> None:
+        """Return once the kernel has logged its first line."""
+        parts = urlsplit(self.url)
+        connection = HTTPConnection(parts.hostname or "", parts.port, timeout=30)
+        connection.request(
+            "GET", f"/api/v1/kernels/logs/stream/{self.user}/{slug}", headers={"Authorization": self.auth}
+        )
+        assert connection.getresponse().readline()
+        connection.close()
+
     def status(self, slug: str, label: str = "") -> Any:
         """The state's document."""
         asked = {"userName": self.user, "kernelSlug": slug} | ({"versionLabel": label} if label else {})

@@ -86,6 +86,7 @@ ONCE = {
     "an answer that breaks off": Fault(cut=5),
     "an empty answer": Fault(200, ""),
     "a redirect": Fault(302, headers={"Location": "https://elsewhere.example/"}),
+    "a redirect with JSON": Fault(302, "{}", {"Location": "https://elsewhere.example/"}),
 }
 
 
@@ -112,6 +113,14 @@ def test_a_push_is_never_sent_twice(server, api, name):
         api.push(METADATA, "print()")
     assert caught.value.retryable
     assert len(server.asked("SaveKernel")) == 1
+
+
+def test_a_push_takes_a_fresh_connection_since_a_kept_one_may_be_dead(server, api):
+    api.status("ada/cid-run")
+    api.push(METADATA, "print()")
+    api.status("ada/cid-run")
+    first, push, last = [call.port for call in server.calls]
+    assert first == last != push
 
 
 def test_a_push_whose_answer_is_lost_has_arrived(server, api):

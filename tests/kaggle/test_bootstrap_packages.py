@@ -158,19 +158,19 @@ def test_pip_would_rather_fail_than_touch_what_must_stay(pip_layer):
     assert ran.code == 0
 
 
-def test_what_must_stay_stays_even_when_the_project_asks_for_another(layer):
-    wheel(layer.wheels, "numpy", "3.0")
-    ran = layer.run("numpy>=3", "hinge")
+def test_what_must_stay_stays_even_when_the_project_asks_for_another(uv_layer):
+    wheel(uv_layer.wheels, "numpy", "3.0")
+    ran = uv_layer.run("numpy>=3", "hinge")
     assert "warning: numpy 2.0.2 stays as it is, although numpy>=3 (2.0.2 is here) is asked for" in ran.lines
-    assert layer.installed == ["hinge-1.5"]
+    assert uv_layer.installed == ["hinge-1.5"]
 
 
-def test_one_that_cannot_be_had_does_not_keep_the_others_away(layer):
-    ran = layer.run("hinge", "gone>=1", "oldthing>=2")
+def test_one_that_cannot_be_had_does_not_keep_the_others_away(uv_layer):
+    ran = uv_layer.run("hinge", "gone>=1", "oldthing>=2")
     assert ran.code == 0
     assert "warning: they cannot be installed together; now one by one" in ran.lines
     assert "warning: could not be installed: gone" in ran.lines
-    assert layer.installed == ["hinge-1.5", "oldthing-2.0"]
+    assert uv_layer.installed == ["hinge-1.5", "oldthing-2.0"]
 
 
 def test_a_trainer_that_needs_what_cannot_be_had_stops_the_run(uv_layer):

@@ -88,9 +88,7 @@ def test_a_project_without_containerid_gets_the_carried_one(tmp_path, python, mo
     package = kernel.package()
     monkeypatch.undo()
     # A folder of that name in the project must not come first.
-    project = write_tree(
-        tmp_path / "project", {"mine.py": "", "containerid/training/__main__.py": "raise SystemExit(3)"}
-    )
+    project = write_tree(tmp_path / "project", dict.fromkeys(STUB, "raise SystemExit(3)") | {"mine.py": ""})
     code, archive = embedded(project, holds_package=False)
     sent = Spec(run="exp001-1", entry="mine", code=code, internet=True)
     fakes = {"pydantic": "2.99", "PyYAML": "6.99"}

@@ -82,7 +82,7 @@ def test_what_is_there_is_not_sent_again(server, datasets):
     told: list[Event] = []
     datasets.ensure(NAME, lambda: pytest.fail("the files were made"), told.append)
     assert [call.rpc for call in server.calls] == ["GetDatasetStatus"]
-    assert told == [Step("data", f"{NAME} is on Kaggle already")]
+    assert told == [Step("dataset", f"{NAME} is on Kaggle already")]
 
 
 def test_one_that_is_on_its_way_is_waited_for(server, datasets, moments):

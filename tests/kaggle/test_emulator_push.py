@@ -34,6 +34,11 @@ def test_a_title_that_does_not_fit_the_kernel_is_a_conflict(user: Wire) -> None:
     assert (renamed.status, taken.status) == (409, 409)
 
 
+def test_a_push_without_a_title_and_a_slug_is_refused(user: Wire) -> None:
+    reply = user.rpc("SaveKernel", text="print('hi')")
+    assert (reply.status, reply.problem) == (400, "Title is required")
+
+
 def test_a_source_above_a_million_bytes_is_refused_and_one_of_a_million_is_not(user: Wire) -> None:
     assert user.push("my-kernel", "#" * 1_000_000)["versionNumber"] == 1
     reply = user.rpc("SaveKernel", slug="alice/my-kernel", newTitle="my-kernel", text="é" * 500_001)

@@ -144,7 +144,7 @@ HOSTILE = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(HOSTILE, min_size=100, max_size=200), st.text(), st.text())
 def test_thousands_of_hostile_values_survive(values, name, run):
     sent = spec(run=run, project=name, experiment=name, params={"values": values, name: {name: values[0]}})
@@ -267,6 +267,9 @@ def test_the_package_is_small_and_the_same_each_time():
     packed = kernel.package()
     assert packed == kernel.package()
     assert len(packed) < 120_000
+    with zipfile.ZipFile(BytesIO(packed)) as archive:
+        assert {(each.date_time[0], each.external_attr >> 16) for each in archive.infolist()} == {(1980, 0o644)}
+        assert archive.namelist() == sorted(archive.namelist())
 
 
 def test_the_package_holds_the_far_side_and_nothing_of_this_one():

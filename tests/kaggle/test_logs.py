@@ -256,7 +256,9 @@ def test_the_kept_log_needs_one_question(server, api):
     assert [call.rpc for call in server.calls] == ["ListKernelSessionOutput"]
 
 
-def test_a_log_that_is_not_kept_yet_is_the_head_of_the_live_one(server, api):
+@pytest.mark.parametrize("kept_so_far", ["", "[]"])
+def test_a_log_that_is_not_kept_yet_is_the_head_of_the_live_one(server, api, kept_so_far):
+    server.kernels[NAME].log = kept_so_far
     server.streams.append((SSE, sse(event("a\n"), event("b"))))
     assert texts(list(stream.kept(api, NAME))) == ["a", "b"]
 

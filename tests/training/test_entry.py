@@ -68,7 +68,7 @@ def test_a_trainer_may_need_no_data_and_leave_no_metrics(leg: Leg) -> None:
 @pytest.mark.parametrize(
     ("source", "outcome", "reason"),
     [
-        ("raise ValueError('bad labels')", "failed", "trainer ended with exit code 1"),
+        ("raise ValueError('bad labels')", "failed", "trainer ended with exit code 1: ValueError: bad labels"),
         ("raise SystemExit(9)", "paused", "trainer paused"),
         (
             "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",

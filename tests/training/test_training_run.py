@@ -63,7 +63,7 @@ def test_data_without_a_data_yaml_is_refused(leg: Leg) -> None:
 def test_many_findings_are_counted_and_some_are_shown(leg: Leg) -> None:
     folder = write_set(leg.folder / "doors", {"train": 30, "val": 1, "test": 1}, label="9 0.5 0.5 0.4 0.4\n")
     assert leg.run(data=of_folder(folder)).reason.endswith("(and 31 more errors)")
-    assert "… and 14 more\n" in leg.log()
+    assert "… and 12 more\n" in leg.log()
     assert leg.log().count("error: class 9") == 21
 
 
@@ -123,7 +123,7 @@ def test_help_needs_nothing_else() -> None:
 
 
 def test_the_far_side_imports_nothing_of_the_laptop() -> None:
-    barred = "typer rich kagglesdk git jinja2 requests torch ultralytics wandb dvc".split()
+    barred = ["typer", "rich", "kagglesdk", "git", "jinja2", "requests", "torch", "ultralytics", "wandb", "dvc"]
     code = f"import sys\nimport containerid.training.run\nprint([n for n in {barred} if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, TextIO
 
-from containerid.kaggle.bootstrap.journal import PHASES_AFTER, Interrupted, banner
+from containerid.kaggle.bootstrap.journal import PHASES_AFTER, Interrupted, banner, pass_on
 from containerid.kaggle.bootstrap.outcome import Ended
 
 GRACE = 25.0
@@ -109,17 +109,12 @@ class _Pump(threading.Thread):
         """Until the stream ends; a log that nobody takes any more does not stop the process."""
         last = b"\n"
         while self._source and (line := self._source.readline(_LONGEST)):
-            self._write(line)
+            pass_on(line, self._sink)
             self._remember(line)
             last = line
         if not last.endswith(b"\n"):
             # What is said next, the result above all, begins a line.
-            self._write(b"\n")
-
-    def _write(self, line: bytes) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            self._sink.buffer.write(line)
-            self._sink.buffer.flush()
+            pass_on(b"\n", self._sink)
 
     def _remember(self, line: bytes) -> None:
         if text := line.strip():

@@ -4,6 +4,7 @@ import contextlib
 import sys
 import time
 from datetime import UTC, datetime
+from typing import TextIO
 
 BOOTSTRAP = 1
 SPEC = 1
@@ -61,11 +62,20 @@ def now() -> str:
 
 
 def say(text: str) -> None:
-    """One line in the log, as UTF-8 whatever the machine's locale is, and at once; a log that is gone stops nothing."""
-    with contextlib.suppress(OSError):
-        sys.stdout.flush()
-        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
-        sys.stdout.buffer.flush()
+    """One line in the log."""
+    pass_on(text.encode("utf-8", "backslashreplace") + b"\n", sys.stdout)
+
+
+def pass_on(line: bytes, stream: TextIO) -> None:
+    """Write UTF-8 to a stream of this process, whatever its locale is, at once; one that is gone stops nothing."""
+    with contextlib.suppress(OSError, ValueError):
+        stream.flush()
+        if binary := getattr(stream, "buffer", None):
+            binary.write(line)
+            binary.flush()
+        else:  # a notebook's
+            stream.write(line.decode("utf-8", "replace"))
+            stream.flush()
 
 
 def one_line(text: object, limit: int = 500) -> str:

@@ -151,8 +151,7 @@ def _try(command: Sequence[str], requirements: Sequence[Any]) -> bool:
         "PIP_PROGRESS_BAR": "off",
         "PIP_ROOT_USER_ACTION": "ignore",
     }
-    # uv would take this for a second answer to `--python`.
-    environment.pop("UV_SYSTEM_PYTHON", None)
+
     try:
         done = subprocess.run(
             [*command, *map(str, requirements)],

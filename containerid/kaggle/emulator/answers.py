@@ -18,7 +18,6 @@ _CODES = {
     501: "UNIMPLEMENTED",
     503: "UNAVAILABLE",
 }
-ENVELOPES = ("google", "flat")
 Item = TypeVar("Item")
 
 

@@ -23,3 +23,9 @@ def detached(module: str, *arguments: str, folder: Path, log: str) -> subprocess
             stderr=printed,
             start_new_session=True,
         )
+
+
+def leave(process: subprocess.Popen[bytes]) -> None:
+    """Let go of a process that is not to be waited for; else Python warns of every one that still runs."""
+    if process.poll() is None:
+        process.returncode = 0

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from containerid.errors import Unreachable
 from containerid.home import Home
-from containerid.kaggle.emulator.children import detached
+from containerid.kaggle.emulator.children import detached, leave
 from containerid.kaggle.emulator.server import LOCK, STARTING, EmbeddedKaggle, serve
 from containerid.kaggle.emulator.store import Document, held, locked, read, write
 from containerid.process import started_at
@@ -61,7 +61,8 @@ def stop(home: Home) -> bool:
     if server is None:
         return False
     os.kill(server.pid, signal.SIGTERM)
-    while held(home.emulator / LOCK):
+    deadline = time.monotonic() + _PATIENCE
+    while held(home.emulator / LOCK) and time.monotonic() < deadline:
         threading.Event().wait(_GLANCE)
     return True
 
@@ -91,7 +92,7 @@ def _await(state: Path, process: subprocess.Popen[bytes]) -> Server:
     while time.monotonic() < deadline and process.poll() is None:
         record = read(state / _RECORD)
         if record and record["pid"] == process.pid:
-            process.returncode = 0  # it is not ours to wait for: it outlives this process
+            leave(process)
             return Server(record["url"], record["pid"])
         threading.Event().wait(_GLANCE)
     said = (state / _LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()

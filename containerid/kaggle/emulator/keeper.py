@@ -165,8 +165,8 @@ def keep(folder: Path) -> None:
 
 def main(folder: Path) -> None:
     """Keep the session, unless it is kept already or over."""
-    with locked(folder / LOCK, wait=False) as mine:
-        if mine and not (folder / ENDED).exists():
+    with locked(folder / LOCK):
+        if not (folder / ENDED).exists():
             keep(folder)
 
 

@@ -84,6 +84,7 @@ class EmbeddedKaggle:
         self._calls: list[Call] = []
         self._held = ExitStack()
         self._alive = time.monotonic()
+        self._stopping = threading.Lock()
 
     def start(self) -> Self:
         """Listen. Answers as soon as it returns.
@@ -108,16 +109,17 @@ class EmbeddedKaggle:
 
     def stop(self, *, end_sessions: bool = True) -> None:
         """Stop listening; by default what still runs ends with it. Twice is once."""
-        if self._listener is None:
-            return
-        self._sessions.close(end=end_sessions)
-        self._listener.shutdown()
-        self._listener.hang_up()
-        self._listener.server_close()
-        self._thread.join()
-        self._calls = self.calls
-        self._listener = None
-        self._held.close()
+        with self._stopping:
+            if self._listener is None:
+                return
+            self._sessions.close(end=end_sessions)
+            self._listener.shutdown()
+            self._listener.hang_up()
+            self._listener.server_close()
+            self._thread.join()
+            self._calls = self.calls
+            self._listener = None
+            self._held.close()
 
     def __enter__(self) -> Self:
         return self.start()

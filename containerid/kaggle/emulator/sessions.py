@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from containerid.kaggle.emulator import keeper
-from containerid.kaggle.emulator.children import detached
+from containerid.kaggle.emulator.children import detached, leave
 from containerid.kaggle.emulator.quota import Quota
 from containerid.kaggle.emulator.sandbox import Order, remove
 from containerid.kaggle.emulator.store import Document, Store, held, read, write
@@ -138,7 +138,10 @@ class Sessions:
 
     def _alive(self, session: Session) -> bool:
         process = self._keepers.get(session.id)
-        return (process is not None and process.poll() is None) or held(session.folder / keeper.LOCK)
+        if process and process.poll() is None:
+            return True
+        self._keepers.pop(session.id, None)
+        return held(session.folder / keeper.LOCK)
 
     def _settle(self, session: Session, seconds: float) -> None:
         if self._open.pop(session.id, None) and session.began is not None:
@@ -185,6 +188,8 @@ class Sessions:
             self.stop(session, "ERROR", "The session ended with the embedded Kaggle that ran it.")
         for session in going:
             self.wait(session)
+        for process in self._keepers.values():
+            leave(process)
 
     def log(self, session: Session) -> list[Document]:
         """What the session has logged so far."""

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 Document = dict[str, Any]
+_TRIES, _PAUSE = 5, 0.02
 
 
 def read(path: Path) -> Document | None:
@@ -37,27 +38,39 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
     Yields:
         True; with `wait=False`, False when another holds it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        yield _lock(descriptor, wait=wait)
-    finally:
-        os.close(descriptor)
-
-
-def _lock(descriptor: int, *, wait: bool) -> bool:
-    with suppress(BlockingIOError):
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        return True
-    return False
+    with _opened(path) as descriptor:
+        yield _lock(descriptor, tries=None if wait else _TRIES)
 
 
 def held(path: Path) -> bool:
     """Some living process holds the lock of this path."""
     if not path.exists():
         return False
-    with locked(path, wait=False) as mine:
-        return not mine
+    with _opened(path) as descriptor:
+        return not _lock(descriptor, tries=1)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, *, tries: int | None) -> bool:
+    """Take the lock; more than one try, since somebody may hold it for an instant, to see whether it is held."""
+    if tries is None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return True
+    for _ in range(tries):
+        with suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        threading.Event().wait(_PAUSE if tries > 1 else 0)
+    return False
 
 
 class Store:

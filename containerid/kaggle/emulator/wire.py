@@ -48,7 +48,7 @@ class Listener(ThreadingHTTPServer):
         port: 0 takes any that is free.
         answer: carries a request out.
         faults: what is planned to go wrong.
-        envelope: the form of errors; see `answers.ENVELOPES`.
+        envelope: the form of errors; `google` or `flat`.
         closing: set when the server stops; ends what waits.
 
     Attributes:

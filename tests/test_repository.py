@@ -1,0 +1,32 @@
+"""This repository is the first project of cid: what it asks of others holds for itself."""
+
+import subprocess
+from pathlib import Path
+
+from containerid import config
+from containerid.git import Repository
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_this_repository_passes_its_own_secret_scan(tmp_path):
+    """All of it, in a fresh repository without any exception."""
+    files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, check=True, capture_output=True)
+    for name in filter(None, files.stdout.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (tmp_path / "repository" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "repository" / name).write_bytes((ROOT / name).read_bytes())
+    subprocess.run(["git", "init", "-q", str(tmp_path / "repository")], check=True)
+    repository = Repository.open(tmp_path / "repository")
+    snapshot = repository.snapshot("all of it", mode="snapshot")
+    assert repository.gate(snapshot, None) > 100
+
+
+def test_the_first_experiments_can_be_read():
+    project = config.load(ROOT / "params.yaml")
+    params = project.params("exp001")
+    assert params.model.file == "yolo11s.pt"
+    assert (params.training.epochs, params.training.learning_rate) == (100, 0.001)
+    assert params.gates["test/mAP50"] == 0.88
+    assert project.params("smoke").data.provider == "synthetic"
+    assert project.git.allow == ()

@@ -1,0 +1,164 @@
+"""Trainings that are real, and as small as they can be."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from fakes.legs import TINY, Leg, of_folder
+from fakes.sets import content_of, draw_set
+
+from containerid.job import Spec
+
+pytestmark = pytest.mark.training
+
+
+@pytest.fixture
+def leg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Leg:
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    return Leg(tmp_path)
+
+
+def params(**training: Any) -> dict[str, Any]:
+    return {**TINY, "training": {**TINY["training"], **training}}
+
+
+def test_a_run_leaves_everything_and_touches_nothing(leg: Leg, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = draw_set(leg.folder / "doors")
+    photo = folder / "images/train/train0.jpg"
+    photo.write_bytes(photo.read_bytes() + b"\0\0")
+    before = content_of(leg.folder / "doors")
+    varied = {"hsv_h": 0.02, "perspective": 0.0005, "flipud": 0.1}
+    chosen = params(epochs=2, seed=5, plots=True) | {"augmentation": varied}
+
+    result = leg.run(data=of_folder(folder), params=chosen, experiment="exp001", project="doors")
+
+    assert (leg.code, result.outcome, result.proof) == (0, "succeeded", "CPU"), result.reason
+    assert list(result.timeline) == ["environment", "data", "validate", "train", "evaluate", "report"]
+    wanted = {f"{split}/{name}" for split in ("val", "test") for name in ("mAP50", "mAP50-95", "precision", "recall")}
+    assert set(result.metrics) == wanted | {"speed/inference"}
+    assert content_of(folder) == before, "neither caches nor a JPEG that was saved anew"
+    assert list(Path.cwd().iterdir()) == []
+    assert {
+        "weights/best.pt", "weights/last.pt", "results.csv", "args.yaml", "train.log", "metadata.json", "summary.md",
+        "result.json", "progress.jsonl", "test/confusion_matrix.png",
+    } <= set(leg.manifest())  # fmt: skip
+    used = yaml.safe_load((leg.out / "args.yaml").read_text())
+    passed = {"hsv_h": 0.02, "perspective": 0.0005, "flipud": 0.1, "seed": 5, "epochs": 2, "batch": 4}
+    assert used | passed == used
+    assert capsys.readouterr().out.count("CID_PROGRESS ") == 2
+    check_records(leg)
+    check_checkpoint(leg)
+
+
+def check_records(leg: Leg) -> None:
+    told = json.loads((leg.out / "metadata.json").read_text())
+    assert (told["experiment"], told["architecture"], told["epochs"], told["seed"]) == ("exp001", "yolo11n", 2, 5)
+    assert told["data"]["splits"]["train"]["images"] == 8
+    assert told["hyperparameters"]["perspective"] == 0.0005
+    assert told["packages"]["ultralytics"]
+    assert told["weights"]["best.pt"]["sha256"] == leg.manifest()["weights/best.pt"]["sha256"]
+    assert told["confusion"]["conf"] == 0.25
+    assert told["metrics"] == leg.result().metrics
+    assert "| test/mAP50 |" in (leg.out / "summary.md").read_text()
+
+
+def check_checkpoint(leg: Leg) -> None:
+    import torch
+
+    checkpoint = torch.load(leg.out / "weights/best.pt", weights_only=False)
+    assert checkpoint["git"]["origin"] is None, "the URL of a remote may hold credentials"
+
+
+def test_a_quick_run_goes_the_whole_way_on_a_handful(leg: Leg) -> None:
+    folder = draw_set(leg.folder / "doors")
+    result = leg.run(data=of_folder(folder), params=params(epochs=100) | {"gates": {"val/mAP50": 0.99}}, quick=True)
+    assert result.outcome == "succeeded", "a quick run is not held to its gates"
+    assert json.loads((leg.out / "metadata.json").read_text())["epochs"] == 2
+    assert "test/mAP50" in result.metrics
+
+
+def test_a_budget_pauses_with_a_checkpoint_that_can_be_gone_on_from(leg: Leg) -> None:
+    import torch
+
+    folder = draw_set(leg.folder / "doors")
+    result = leg.run(data=of_folder(folder), params=params(epochs=1000), budget=0.01)
+    assert (leg.code, result.outcome, result.phase) == (9, "paused", "train")
+    assert result.reason == "the time budget of 0.01 s ended after epoch 1"
+    assert "val/mAP50" in result.metrics
+    kept = torch.load(leg.out / "weights/resume.pt", weights_only=False)
+    assert (kept["epoch"], kept["optimizer"] is None) == (0, False)
+    assert torch.load(leg.out / "weights/last.pt", weights_only=False)["optimizer"] is None
+
+
+def test_an_error_after_the_training_is_a_failed_run_that_keeps_its_weights(leg: Leg) -> None:
+    (leg.out / "summary.md").mkdir(parents=True)
+    result = leg.run(data=of_folder(draw_set(leg.folder / "doors")))
+    assert (leg.code, result.outcome, result.phase) == (7, "failed", "report")
+    assert result.reason.startswith("IsADirectoryError: ")
+    assert "weights/best.pt" in leg.manifest()
+    assert "test/mAP50" in result.metrics
+
+
+def test_a_gate_that_is_not_met_is_a_finished_run_that_failed(leg: Leg) -> None:
+    folder = draw_set(leg.folder / "doors")
+    (folder / "data.yaml").write_text("train: images/train\nval: images/val\nnames: [door]\n")
+    result = leg.run(data=of_folder(folder), params=params() | {"gates": {"val/mAP50": 0.99}})
+    assert (leg.code, result.outcome, result.phase) == (7, "failed", "report")
+    assert result.reason.startswith("gates not met: val/mAP50 0")
+    assert {"metadata.json", "summary.md"} <= set(leg.manifest())
+    assert "there is no test split" in leg.log()
+
+
+def test_weights_that_are_nowhere_stop_a_run_without_internet(leg: Leg) -> None:
+    folder = draw_set(leg.folder / "doors")
+    chosen = params() | {"model": {"architecture": "yolo11n", "pretrained": True}}
+    result = leg.run(data=of_folder(folder), params=chosen, internet=False)
+    assert result.reason.startswith("the weights yolo11n.pt are not here, and the run has no internet; ")
+
+
+def test_weights_of_an_earlier_run_are_a_start(leg: Leg) -> None:
+    folder = draw_set(leg.folder / "doors")
+    assert leg.run(data=of_folder(folder)).outcome == "succeeded"
+    (leg.out / "weights/best.pt").rename(Path.cwd() / "mine.pt")
+    models = {"model": {"architecture": "mine.pt"}, "pretrained": {"architecture": "yolo11n", "pretrained": "mine.pt"}}
+    for argument, model in models.items():
+        assert leg.run(data=of_folder(folder), params=params() | {"model": model}).outcome == "succeeded"
+        assert yaml.safe_load((leg.out / "args.yaml").read_text())[argument] == str(Path.cwd() / "mine.pt")
+    chosen = params() | {"model": {"architecture": "yolo11n", "pretrained": "none.pt"}}
+    assert leg.run(data=of_folder(folder), params=chosen).reason.startswith("the weights none.pt are not there")
+
+
+def test_a_torchvision_that_does_not_fit_stops_the_run_early(leg: Leg, monkeypatch: pytest.MonkeyPatch) -> None:
+    (leg.folder / "torchvision.py").write_text('raise RuntimeError("operator torchvision::nms does not exist")\n')
+    monkeypatch.delitem(sys.modules, "torchvision", raising=False)
+    monkeypatch.syspath_prepend(leg.folder)
+    result = leg.run(data=of_folder(draw_set(leg.folder / "doors")))
+    assert (result.phase, "do not fit together" in result.reason) == ("environment", True)
+
+
+@pytest.mark.kills
+def test_a_signal_in_the_middle_keeps_a_checkpoint_that_can_be_gone_on_from(leg: Leg) -> None:
+    import torch
+
+    data = of_folder(draw_set(leg.folder / "doors"))
+    spec = Spec(run="r1", device="cpu", params=params(epochs=1000), data=data)
+    (leg.folder / "spec.json").write_text(json.dumps(spec.to_dict()), encoding="utf-8")
+    command = [sys.executable, "-m", "containerid.training", "--spec", leg.folder / "spec.json", "--out", leg.out]
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ) as process:
+        for line in process.stdout or ():
+            if line.startswith('CID_PROGRESS {"epoch": 2'):
+                process.terminate()
+    assert process.returncode == 8
+    result = leg.result()
+    assert result.outcome == "cancelled"
+    assert result.reason.startswith("stopped by SIGTERM in train, after epoch ")
+    kept = torch.load(leg.out / "weights/resume.pt", weights_only=False)
+    assert (kept["epoch"] >= 1, kept["optimizer"] is None) == (True, False)
+    assert "weights/resume.pt" in leg.manifest()
