@@ -209,8 +209,12 @@ def _place(image: Path, bases: Sequence[Path], target: Path) -> Path:
 def _link(image: Path, place: Path, made: set[Path]) -> None:
     while place in made:
         place = place.with_name(f"{place.stem}_{place.suffix}")
-    made.add(place)
-    for source, target in ((image, place), (label_of(image), label_of(place))):
-        if source.is_file():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.symlink_to(source)
+    label, target = label_of(image), label_of(place)
+    for folder in {place.parent, target.parent} - made:
+        folder.mkdir(parents=True, exist_ok=True)
+    made |= {place, place.parent, target.parent}
+    place.symlink_to(image)
+    # Two images of one stem share a label.
+    if label.is_file() and target not in made:
+        made.add(target)
+        target.symlink_to(label)

@@ -106,7 +106,7 @@ def _box(steel: Image, x: float, y: float, wide: float, high: float, colour: Ima
 def _gaskets(steel: Image) -> None:
     """The rubber that seals each leaf."""
     height, width = steel.shape[:2]
-    thick = max(1, round(width * 0.018))
+    thick = max(1, round(width * 0.025))
     for left, right in ((0.06, 0.492), (0.508, 0.94)):
         corners = (round(left * width), round(0.05 * height)), (round(right * width), round(0.95 * height))
         cv2.rectangle(steel, *corners, (26, 26, 26), thick)
@@ -122,7 +122,7 @@ def _locks(rng: Generator, steel: Image, colour: Image) -> None:
     """Locking bars, galvanised or painted over, two on each leaf (one on some), with cams and handles."""
     metal = colour * 1.3 + 20 if rng.random() < 0.2 else np.full(3, rng.uniform(160, 220), np.float32)
     metal = np.clip(metal, 0, 245).astype(np.float32)
-    thick = max(1, round(steel.shape[1] * 0.028))
+    thick = max(1, round(steel.shape[1] * 0.034))
     columns = (0.14, 0.37, 0.63, 0.86) if rng.random() < 0.85 else (0.3, 0.7)
     handle = rng.uniform(0.58, 0.68)
     for x in columns:

@@ -72,7 +72,7 @@ def picture_of(kind: str, size: int, seed: tuple[int, ...]) -> tuple[NDArray[np.
         backdrop(scene)
         if kind != "empty":
             _yard(scene, rng, doors=kind == "doors")
-        for _ in range(int(rng.integers(0, 3))):
+        for _ in range(int(rng.integers(0, 2))):
             obstruct(scene)
         boxes = scene.boxes()
         if boxes or kind != "doors":
@@ -84,7 +84,7 @@ def picture_of(kind: str, size: int, seed: tuple[int, ...]) -> tuple[NDArray[np.
 def _yard(scene: Scene, rng: Generator, *, doors: bool) -> None:
     """A row of containers side by side, some with a second one on top, the farthest painted first."""
     yaw = rng.uniform(-0.7, 0.7)
-    depth = rng.uniform(4.5, 9)
+    depth = rng.uniform(3.8, 7.5)
     start = np.array((rng.uniform(-0.18, 0.18) * depth, 0.0, depth))
     aside = np.array((np.cos(yaw), 0.0, np.sin(yaw)))
     row = []
@@ -94,7 +94,7 @@ def _yard(scene: Scene, rng: Generator, *, doors: bool) -> None:
         row += [(at + np.array((0.0, 2.6 * level, 0.0))) for level in range(2 if rng.random() < 0.15 else 1)]
     long = float(rng.choice((6.06, 12.19)))
     row.sort(key=lambda it: (-float(np.hypot(it[0], it[2])), it[1]))
-    chance = 0.85 if doors else 0.0
+    chance = 0.9 if doors else 0.0
     yard = [Container(at, yaw, long, bool(rng.random() < chance), surfaces.paint(rng)) for at in row]
     shade(scene, yard)
     for container in yard:

@@ -129,6 +129,13 @@ def test_images_of_one_name_from_two_folders_both_stay(folder: Path, tmp_path: P
     ]
 
 
+def test_two_images_of_one_stem_share_their_label(folder: Path, tmp_path: Path) -> None:
+    (folder / "images/train/train0.png").write_bytes(b"x")
+    seen = dataset.read(dataset.view(dataset.read(folder / "data.yaml"), tmp_path / "view"))
+    assert names_of(seen, "train")[:2] == ["train0.jpg", "train0.png"]
+    assert dataset.label_of(seen.splits["train"][1]).is_file()
+
+
 def test_hidden_files_are_no_images(folder: Path) -> None:
     (folder / "images/train/._train0.jpg").write_bytes(b"x")
     (folder / "images/train/.thumbs").mkdir()
