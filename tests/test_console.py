@@ -33,7 +33,7 @@ def test_a_hostile_line_moves_no_terminal(line, capfd):
 
 @given(st.text())
 def test_no_text_at_all_keeps_a_control_character(text):
-    assert not any(ord(letter) < 32 and letter not in "\n\t" or 127 <= ord(letter) < 160 for letter in harmless(text))
+    assert not any((ord(letter) < 32 and letter not in "\n\t") or 127 <= ord(letter) < 160 for letter in harmless(text))
 
 
 def test_a_progress_bar_is_shown_as_it_ended():

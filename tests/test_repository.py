@@ -11,8 +11,9 @@ ROOT = Path(__file__).parents[1]
 
 def test_this_repository_passes_its_own_secret_scan(tmp_path):
     """All of it, in a fresh repository without any exception."""
-    files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, check=True, capture_output=True)
-    for name in filter(None, files.stdout.decode().split("\0")):
+    listing = ["git", "ls-files", "-co", "--exclude-standard", "-z"]
+    names = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True).stdout.decode()
+    for name in filter(None, names.split("\0")):
         if (ROOT / name).is_file():
             (tmp_path / "repository" / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / "repository" / name).write_bytes((ROOT / name).read_bytes())

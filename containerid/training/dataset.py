@@ -6,6 +6,7 @@ saves damaged JPEGs anew; in the view, both stay away from the user's files.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -213,8 +214,18 @@ def _link(image: Path, place: Path, made: set[Path]) -> None:
     for folder in {place.parent, target.parent} - made:
         folder.mkdir(parents=True, exist_ok=True)
     made |= {place, place.parent, target.parent}
-    place.symlink_to(image)
+    _link_file(image, place)
     # Two images of one stem share a label.
     if label.is_file() and target not in made:
         made.add(target)
-        target.symlink_to(label)
+        _link_file(label, target)
+
+
+def _link_file(source: Path, target: Path) -> None:
+    # Ultralytics saves a damaged image beside it and renames: a hard link's other name keeps what it was. A hard link is
+    # made in a fraction of a symbolic one's time; it cannot lead to another disk, and would copy a relative one.
+    with suppress(OSError):
+        if not source.is_symlink():
+            target.hardlink_to(source)
+            return
+    target.symlink_to(source)

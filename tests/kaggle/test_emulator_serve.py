@@ -110,3 +110,9 @@ def test_the_server_module_stops_by_itself(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "containerid.kaggle.emulator", "--state", str(tmp_path), "--idle-stop", "0.1"]
     subprocess.run(command, check=True, timeout=30)
     assert json.loads((tmp_path / "server.json").read_text())["url"].startswith("http://127.0.0.1:")
+
+
+def test_rehearsals_use_a_server_that_runs_on_their_folder_already(home: Home) -> None:
+    found: list[daemon.Server] = []
+    serve(home.emulator, 0, lambda kaggle: found.append(daemon.ensure(home)), idle_stop=0.0)
+    assert found[0].pid == os.getpid()

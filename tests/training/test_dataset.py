@@ -136,6 +136,13 @@ def test_two_images_of_one_stem_share_their_label(folder: Path, tmp_path: Path) 
     assert dataset.label_of(seen.splits["train"][1]).is_file()
 
 
+def test_images_that_are_links_themselves_are_seen(folder: Path, tmp_path: Path) -> None:
+    (folder / "images/train/train0.jpg").rename(folder / "train0.jpg")
+    (folder / "images/train/train0.jpg").symlink_to("../../train0.jpg")
+    seen = dataset.read(dataset.view(dataset.read(folder / "data.yaml"), tmp_path / "view"))
+    assert seen.splits["train"][0].read_bytes() == (folder / "train0.jpg").read_bytes()
+
+
 def test_hidden_files_are_no_images(folder: Path) -> None:
     (folder / "images/train/._train0.jpg").write_bytes(b"x")
     (folder / "images/train/.thumbs").mkdir()

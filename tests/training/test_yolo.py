@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,13 +17,13 @@ def attempt_download_asset(file):
 
 
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """A package that downloads what Ultralytics does, from nowhere."""
     folder = tmp_path / "modules/elsewhere/utils"
     folder.mkdir(parents=True)
     (folder / "downloads.py").write_text(LOADER, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path / "modules")
-    yield SimpleNamespace(__name__="elsewhere")
+    return SimpleNamespace(__name__="elsewhere")
 
 
 def place(tmp_path: Path) -> Place:

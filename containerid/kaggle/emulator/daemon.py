@@ -13,12 +13,12 @@ from pathlib import Path
 from containerid.errors import Unreachable
 from containerid.home import Home
 from containerid.kaggle.emulator.children import detached, leave
-from containerid.kaggle.emulator.server import LOCK, STARTING, EmbeddedKaggle, serve
-from containerid.kaggle.emulator.store import Document, held, locked, read, write
+from containerid.kaggle.emulator.server import LOCK, RECORD, STARTING
+from containerid.kaggle.emulator.store import held, locked, read
 from containerid.process import started_at
 
 IDLE_STOP = 600
-_RECORD, _LOG = "server.json", "server.log"
+_LOG = "server.log"
 _PATIENCE = 20.0
 _GLANCE = 0.03
 
@@ -49,7 +49,7 @@ def ensure(home: Home) -> Server:
 
 def find(home: Home) -> Server | None:
     """This user's server, if one answers. A record of one that is gone is none, though its process id lives again."""
-    record = read(home.emulator / _RECORD)
+    record = read(home.emulator / RECORD)
     if not record or not held(home.emulator / LOCK) or started_at(record["pid"]) != record["started"]:
         return None
     return Server(record["url"], record["pid"]) if _answers(record["url"]) else None
@@ -81,7 +81,7 @@ def _answers(url: str) -> bool:
 
 
 def _start(state: Path) -> Server:
-    (state / _RECORD).unlink(missing_ok=True)
+    (state / RECORD).unlink(missing_ok=True)
     arguments = ("--state", str(state), "--idle-stop", str(IDLE_STOP))
     process = detached("containerid.kaggle.emulator", *arguments, folder=state, log=_LOG)
     return _await(state, process)
@@ -90,21 +90,10 @@ def _start(state: Path) -> Server:
 def _await(state: Path, process: subprocess.Popen[bytes]) -> Server:
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline and process.poll() is None:
-        record = read(state / _RECORD)
+        record = read(state / RECORD)
         if record and record["pid"] == process.pid:
             leave(process)
             return Server(record["url"], record["pid"])
         threading.Event().wait(_GLANCE)
     said = (state / _LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
     raise Unreachable(f"the embedded Kaggle does not start: {said[-1] if said else 'it says nothing'}")
-
-
-def run(state: Path, *, port: int, idle_stop: float) -> None:
-    """Be the server of this folder until it is idle for so many seconds; sessions outlive it."""
-
-    def ready(kaggle: EmbeddedKaggle) -> None:
-        pid = os.getpid()
-        record: Document = {"url": kaggle.url, "pid": pid, "started": started_at(pid)}
-        write(state / _RECORD, record)
-
-    serve(state, port, ready, idle_stop=idle_stop, detached=True)

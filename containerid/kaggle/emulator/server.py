@@ -1,6 +1,7 @@
 """The embedded Kaggle as a whole: in a test, in a command's process, or as a server of its own."""
 
 import functools
+import os
 import signal
 import sys
 import threading
@@ -25,10 +26,11 @@ from containerid.kaggle.emulator.quota import Quota
 from containerid.kaggle.emulator.sessions import Sessions
 from containerid.kaggle.emulator.shelf import Shelf
 from containerid.kaggle.emulator.site import Site
-from containerid.kaggle.emulator.store import Store, locked
+from containerid.kaggle.emulator.store import Store, locked, write
 from containerid.kaggle.emulator.wire import Call, Listener
+from containerid.process import started_at
 
-LOCK, STARTING = "server.lock", "starting.lock"
+LOCK, STARTING, RECORD = "server.lock", "starting.lock", "server.json"
 _GLANCE = 0.2
 
 
@@ -200,7 +202,7 @@ def serve(
     detached: bool = False,
     faults: FaultPlan | None = None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM; call it in the main thread.
+    """Serve until SIGINT or SIGTERM; call it in the main thread. Rehearsals on the same folder use this server too.
 
     Args:
         state: the server's folder.
@@ -216,6 +218,8 @@ def serve(
     with _signals(over), ExitStack() as stack:
         kaggle.start()
         stack.callback(kaggle.stop, end_sessions=not detached)
+        pid = os.getpid()
+        write(state / RECORD, {"url": kaggle.url, "pid": pid, "started": started_at(pid)})
         ready(kaggle)
         while not over.wait(_GLANCE):
             if idle_stop is not None and kaggle.idle() > idle_stop and _stopped_alone(kaggle, state, idle_stop):
