@@ -66,7 +66,7 @@ def _word(content: str) -> tuple[Any, str]:
 
 
 def merge(base: Layer, over: Layer) -> Layer:
-    """`over` laid over `base`: sections are merged, everything else is replaced."""
+    """`over` laid over `base`: sections are merged, everything else is replaced, by an `{}` that says so too."""
     return Layer(_merged(base.value, over.value), base.origins | over.origins, (*base.faults, *over.faults))
 
 
@@ -74,7 +74,7 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
         before = base.get(key)
-        if isinstance(before, dict) and (value is None or isinstance(value, dict)):
+        if isinstance(before, dict) and (value is None or (isinstance(value, dict) and value)):
             merged[key] = _merged(before, value or {})
         else:
             merged[key] = value

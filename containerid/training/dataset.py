@@ -222,7 +222,7 @@ def _link(image: Path, place: Path, made: set[Path]) -> None:
 
 
 def _link_file(source: Path, target: Path) -> None:
-    # Ultralytics saves a damaged image beside it and renames: a hard link's other name keeps what it was. A hard link is
+    # Ultralytics saves a damaged image beside it and renames: the other name of a hard link keeps what it was. One is
     # made in a fraction of a symbolic one's time; it cannot lead to another disk, and would copy a relative one.
     with suppress(OSError):
         if not source.is_symlink():

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from containerid.errors import RunFailed
 from containerid.job import Spec
 from containerid.training import hardware
 
+_PATHS = {"PYTHONPATH": str(Path(__file__).parents[2])}
 REHEARSAL = {"CID_REHEARSAL": "1"}
 
 
@@ -97,3 +100,12 @@ def test_this_machine_can_be_proven(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_the_command_ends_with_the_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert hardware.main(["--spec", str(tmp_path / "none.json")]) == 7
     assert "none.json cannot be read" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_it_needs_no_package_that_is_not_installed_yet() -> None:
+    code = (
+        "import sys, containerid.training.hardware\n"
+        "print({name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names) - {'__main__'})"
+    )
+    done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True, env=_PATHS)
+    assert done.stdout == "{'containerid'}\n"
