@@ -156,7 +156,10 @@ def _training() -> Check:
     missing = [name for name in ("ultralytics", "torch", "torchvision") if importlib.util.find_spec(name) is None]
     if missing:
         return Check(
-            "training", good=False, found=f"{', '.join(missing)} missing", mend="pip install 'containerid[training]'"
+            "training",
+            good=False,
+            found=f"{', '.join(missing)} missing",
+            mend="pip install '.[training]' in the clone of cid",
         )
     versions = [f"{name} {importlib.metadata.version(name)}" for name in ("ultralytics", "torch")]
     return Check("training", good=True, found=", ".join(versions))

@@ -82,9 +82,14 @@ class NotFound(BackendError):
 
 
 class Unreachable(BackendError):
-    """The platform did not answer, or something else answered in its place. Exit 6."""
+    """The platform did not answer, or something else answered in its place. Exit 6.
+
+    Attributes:
+        after: seconds for which the platform asked to be left alone; 0 when it named none.
+    """
 
     code = 6
+    after: float = 0
 
 
 class RunFailed(CidError):

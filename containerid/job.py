@@ -255,13 +255,15 @@ class Output:
 
     Attributes:
         name: as the platform gives it; not to be trusted as a path.
-        size: bytes; None where the platform does not say.
+        size: bytes; None where nobody says.
         source: where `Backend.download` reads it from.
+        sha256: what its content must be, hex; empty while nobody says.
     """
 
     name: str
     size: int | None
     source: str
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,8 +313,12 @@ class Backend(Protocol):
     def outputs(self, leg: Leg) -> Sequence[Output]:
         """The files it left, once it has ended."""
 
-    def download(self, output: Output, to: Path) -> None:
-        """Write one output to the path `to`, which does not exist. The bytes are not checked here."""
+    def download(self, output: Output, to: Path) -> str:
+        """Write one output to the path `to`, where a broken attempt may have left a part of it. May be called by threads.
+
+        Returns:
+            The SHA-256 of what lies there now, hex, where it was computed on the way; else empty: nothing was checked.
+        """
 
     def cancel(self, leg: Leg) -> None:
         """Stop it. Raises Refused when the platform cannot."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from fakes.repositories import Project, git, project
 
+from containerid.errors import GitError
 from containerid.git import Archive, Repository
 from containerid.treeid import tree_id
 
@@ -106,6 +107,13 @@ def test_submodules_and_lfs_contents_are_not_carried_and_that_is_said(door: Proj
         "1 files are in Git LFS: their pointers are carried, not their contents",
     )
     assert archive.tree == tree_id(unpack(archive, tmp_path / "out"))
+
+
+def test_a_repository_that_lost_an_object_is_not_packed(door: Project) -> None:
+    blob = door.git("rev-parse", "HEAD:train.py")
+    (door.root / ".git/objects" / blob[:2] / blob[2:]).unlink()
+    with pytest.raises(GitError, match=f"git does not hold the object {blob}"):
+        Repository.open(door.root).archive("HEAD")
 
 
 def test_nothing_of_the_user_changes(door: Project) -> None:

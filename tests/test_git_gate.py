@@ -138,8 +138,15 @@ def test_a_large_file_in_unpushed_history_is_refused(door: Project) -> None:
     door.git("commit", "-q", "-m", "gone")
     assert "old.onnx: 10.0 MB" in refused(door).message
     assert gate(door, allow=["old.onnx"]) > 0
+
+
+def test_a_large_file_that_the_remote_has_may_stay_and_without_a_remote_it_may_not(door: Project) -> None:
+    door.commit("old.onnx", b"\0" * 10_000_001)
+    assert "old.onnx: 10.0 MB" in refused(door).message
     door.git("push", "-q")
-    assert gate(door) == 3
+    assert gate(door) == 4
+    door.git("remote", "remove", "origin")
+    assert "old.onnx: 10.0 MB" in refused(door).message
 
 
 def test_odd_file_names_are_named_without_harm(door: Project) -> None:

@@ -9,6 +9,7 @@ from fakes.repositories import Project, git, project
 
 from containerid.errors import GitError
 from containerid.git import Pushed, Repository, Snapshot
+from containerid.git.snapshot import index_lock
 
 
 @pytest.fixture
@@ -41,6 +42,21 @@ def test_the_branch_moves_once_the_remote_has_it_and_the_next_commit_undoes_noth
     door.commit("next.py")
     assert door.git("diff", "--name-status", snapshot.sha, "HEAD") == "A\tnext.py"
     assert not (door.root / ".git/index.lock").exists()
+
+
+def test_the_installed_index_has_the_age_by_which_git_trusts_it(door: Project) -> None:
+    dirty(door)
+    snapshot, _ = ship(door)
+    assert snapshot.index
+    assert (door.root / ".git/index").stat().st_mtime_ns == snapshot.index.modified
+
+
+def test_a_lock_that_somebody_else_took_after_ours_is_left_alone(tmp_path: Path) -> None:
+    with index_lock(tmp_path / "index") as lock:
+        assert lock
+        lock.replace(tmp_path / "index")
+        lock.write_bytes(b"theirs")
+    assert lock.read_bytes() == b"theirs"
 
 
 def test_the_snapshot_mode_pushes_to_a_ref_of_the_runs_own_and_nothing_moves(door: Project) -> None:
@@ -189,6 +205,16 @@ def test_a_pre_push_hook_that_says_no_is_quoted(door: Project) -> None:
     assert pushed.ref == ""
     assert "(no pushes on Fridays)" in pushed.cautions[0]
     assert door.held() == before
+
+
+@pytest.mark.parametrize("mode", ["branch", "snapshot"])
+def test_a_push_that_the_remote_does_not_show_is_not_believed(door: Project, tmp_path: Path, mode: str) -> None:
+    git(tmp_path, "init", "-q", "--bare", "inbox.git")
+    door.git("remote", "set-url", "--push", "origin", str(tmp_path / "inbox.git"))
+    dirty(door)
+    _, pushed = ship(door, mode)
+    assert pushed.ref == ""
+    assert pushed.cautions == ("origin took the push, but does not show the commit: the archive carries the code",)
 
 
 def test_an_index_that_was_changed_meanwhile_is_left_alone(door: Project) -> None:

@@ -119,7 +119,10 @@ def test_a_token_in_a_url_works_and_is_shown_nowhere(door: Project, tmp_path: Pa
         missing = repository.push(repository.snapshot("m"), run="r", mode="snapshot", remote=by_url)
         with pytest.raises(GitError) as caught:
             repository.holds(by_url, snapshot.sha)
-    shown = [remote, by_url, pushed, refused, missing, caught.value, caught.value.hint, caught.value.__cause__]
+        door.hook("pre-push", 'echo "to $2: no" >&2; exit 1\n')
+        quoted = repository.push(repository.snapshot("m"), run="r", mode="snapshot", remote=remote)
+    assert "to http://127.0.0.1" in quoted.cautions[0]
+    shown = [quoted, remote, by_url, pushed, refused, missing, caught.value, caught.value.hint, caught.value.__cause__]
     assert refused.cautions
     assert missing.cautions
     assert token not in " ".join(map(repr, shown)) + " ".join(map(str, shown))
@@ -135,6 +138,7 @@ def test_anonymously_readable_means_without_anything_of_the_user(
             f'[http "http://{closed.place}/"]\n extraHeader = "Authorization: Basic YWRhOnB3"\n', encoding="utf-8"
         )
         monkeypatch.setenv("GIT_ASKPASS", "echo")
+        monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(own_home / ".gitconfig"))
         assert anonymously_readable(f"http://{host.place}/door.git")
         assert not anonymously_readable(f"http://{host.place}/missing.git")
         assert not anonymously_readable(f"http://{closed.place}/door.git")

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from fakes.repositories import Project, git, project
 
 from containerid.errors import GitError, SecretFound
 from containerid.git import Repository
+from containerid.git.plumbing import Answer, complaint
 
 
 @pytest.fixture
@@ -98,6 +100,8 @@ def test_run_folders_are_never_part_of_it_though_a_package_of_that_name_is(door:
         "runs/README.md",
     ]
     assert door.git("show", f"{snapshot.sha}:runs/README.md") == "changed"
+    door.write("scratch/x.py")
+    assert Repository.open(door.root).changes(ignore=["scratch"]).untracked == ("package/runs/submit.py",)
 
 
 def test_in_a_subfolder_the_run_folders_are_the_projects(door: Project) -> None:
@@ -144,15 +148,14 @@ def test_a_file_added_with_intent_and_a_file_that_became_a_folder_are_taken(door
 
 
 def test_an_edit_in_the_very_moment_of_the_last_add_is_not_overlooked(door: Project) -> None:
+    door.git("config", "core.trustctime", "false")
+    moment = (1_700_000_000 * 10**9,) * 2  # git may compare seconds only, so not now
     file = door.write("train.py", "epochs = 7\n")
+    os.utime(file, ns=moment)
     door.git("add", "train.py")
-    stamp = (door.root / ".git/index").stat().st_mtime_ns
-    os.utime(file, ns=(stamp, stamp))
-    door.git("update-index", "--refresh")
-    index = door.root / ".git/index"
-    os.utime(index, ns=(stamp, stamp))
+    os.utime(door.root / ".git/index", ns=moment)
     file.write_text("epochs = 8\n", encoding="utf-8")
-    os.utime(file, ns=(stamp, stamp))
+    os.utime(file, ns=moment)
     snapshot = Repository.open(door.root).snapshot("m", mode="snapshot")
     assert door.git("show", f"{snapshot.sha}:train.py") == "epochs = 8"
 
@@ -170,12 +173,12 @@ def test_hooks_signing_and_the_callers_git_variables_play_no_part(
     monkeypatch.setenv("GIT_INDEX_FILE", str(other.root / ".git/index"))
     monkeypatch.setenv("GIT_TRACE", "1")
     door.write("new.py")
-    others = other.held()
+    before = door.held(), other.held()
     snapshot = Repository.open(door.root).snapshot("m", mode="snapshot")
+    assert (door.held(), other.held()) == before
     monkeypatch.undo()
     assert "new.py" in tree(door, snapshot.sha)
     assert not list(door.root.glob("*-ran"))
-    assert other.held() == others
 
 
 @pytest.mark.parametrize("operation", ["merge", "rebase", "cherry-pick", "revert"])
@@ -219,6 +222,7 @@ def test_a_repository_inside_the_work_tree_is_left_out_and_named(door: Project) 
     door.write("mine.py")
     snapshot = Repository.open(door.root).snapshot("m", mode="snapshot")
     assert "yolo" not in tree(door, snapshot.sha)
+    assert (snapshot.changes.untracked, snapshot.changes.nested) == (("mine.py",), ("yolo/",))
     assert snapshot.cautions == ("yolo/ is a git repository of its own, and is not carried",)
 
 
@@ -301,3 +305,18 @@ def test_what_is_no_usable_repository_is_said(tmp_path: Path, door: Project, mon
     broken.write_bytes(b"nonsense")
     with pytest.raises(GitError, match="index file"):
         Repository.open(door.root).changes()
+
+
+def test_without_git_it_is_said_that_git_is_missing(door: Project) -> None:
+    script = (
+        f"from pathlib import Path; from containerid.git import Repository; Repository.open(Path({str(door.root)!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], env={"PATH": "/nowhere"}, capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1] == "containerid.errors.GitError: git was not found"
+
+
+def test_a_repository_of_somebody_else_is_refused_with_gits_own_remedy() -> None:
+    words = "fatal: detected dubious ownership in repository at '/x'\nTo add:\n\n\tgit config --global --add safe.directory /x"
+    error = complaint(Answer(128, b"", words), "git failed")
+    assert "belongs to somebody else" in error.message
+    assert error.hint == "git config --global --add safe.directory /x"

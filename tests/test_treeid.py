@@ -36,7 +36,7 @@ def test_git_agrees_on_names_modes_links_and_content(tmp_path: Path) -> None:
         (tmp_path / name).mkdir() if name == "s" else (tmp_path / name).touch()
     (tmp_path / "s/f").touch()
     (tmp_path / os.fsdecode(b"latin-\xe9")).touch()
-    assert tree_id(tmp_path) == by_git(tmp_path)
+    assert tree_id(tmp_path) == by_git(tmp_path) == tree_id(tmp_path)  # the second time beside a .git
 
 
 def test_an_empty_folder_is_the_empty_tree(tmp_path: Path) -> None:

@@ -104,12 +104,13 @@ class LocalBackend:
         files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
         return [Output(path.relative_to(folder).as_posix(), path.stat().st_size, str(path)) for path in files]
 
-    def download(self, output: Output, to: Path) -> None:
+    def download(self, output: Output, to: Path) -> str:
         """A hard link where the file system has them, else a copy."""
         try:
             os.link(output.source, to)
         except OSError:
             shutil.copyfile(output.source, to)
+        return ""
 
     def cancel(self, leg: Leg) -> None:
         """Ask the training to stop; it writes its result."""

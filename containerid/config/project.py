@@ -63,7 +63,7 @@ class Git(Section):
         mode: `branch` commits to the branch and pushes, `snapshot` never touches it, `clean` refuses a dirty tree.
         remote: its name; None takes the branch's upstream, else `origin`, else the only one.
         allow: findings of the secret scan that may leave: a glob, or `path:line`.
-        exclude: globs that the archive in the kernel leaves out, besides data folders.
+        exclude: files and folders that the archive in the kernel leaves out, besides data folders.
     """
 
     mode: Annotated[Literal["branch", "snapshot", "clean"], obeys(word("branch", "snapshot", "clean"))] = "branch"

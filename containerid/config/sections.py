@@ -162,7 +162,7 @@ class Augmentation(_Arguments):
 
 
 class Validation(_Arguments):
-    """The operating point at which precision, recall and the confusion matrix are reported.
+    """The operating point of the confusion matrix and of the pictures with predictions.
 
     mAP is always measured at Ultralytics' own thresholds: with conf 0.25 the same weights would lose a quarter of it.
     """

@@ -61,16 +61,22 @@ class Repository:
         inside = folder.resolve().relative_to(plumbing.root.resolve()).as_posix()
         return cls(plumbing, "" if inside == "." else inside)
 
-    def changes(self, ignore: Sequence[str] = NEVER) -> Changes:
+    def changes(self, ignore: Sequence[str] = ()) -> Changes:
         """What the work tree holds that HEAD does not. Nothing is written, not even the index's cache.
 
         Args:
-            ignore: folders, relative to the project's, whose untracked files do not count.
+            ignore: folders beside NEVER, relative to the project's, whose untracked files do not count.
         """
-        return worktree.read(self._git, archives.below(self.folder, ignore))
+        return worktree.read(self._git, archives.below(self.folder, (*NEVER, *ignore)))
 
     def snapshot(
-        self, message: str, *, mode: Mode = "branch", ignore: Sequence[str] = NEVER, allow: Sequence[str] = ()
+        self,
+        message: str,
+        *,
+        mode: Mode = "branch",
+        ignore: Sequence[str] = (),
+        allow: Sequence[str] = (),
+        when: str = "",
     ) -> Snapshot:
         """Commit the work tree, without the index, HEAD, stash, refs or hooks noticing.
 
@@ -81,6 +87,8 @@ class Repository:
             mode: see `Mode`.
             ignore: as in `changes`.
             allow: paths and globs of large or many files that may be taken all the same.
+            when: the commit's time, ISO 8601; now when empty. With the same time, message and parent the same tree is
+                the same commit, however often it is made.
 
         Raises:
             GitError: a merge or rebase is unfinished, a submodule is dirty, `clean` finds changes, or `branch` finds
@@ -90,7 +98,7 @@ class Repository:
         changes = self.changes(ignore)
         worktree.refuse_unfinished(self._git, changes)
         worktree.refuse_large(self._git, changes, allow)
-        return take(self._git, changes, message, mode=mode)
+        return take(self._git, changes, message, mode=mode, when=when)
 
     def remote(self, preferred: str = "", environ: Mapping[str, str] = os.environ) -> Remote | None:
         """Where to push; None when there is no remote. See `containerid.git.remote.choose`."""

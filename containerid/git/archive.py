@@ -94,7 +94,7 @@ def _tar(plumbing: Plumbing, carried: Sequence[Entry]) -> tuple[bytes, int]:
 def _entry(row: str) -> Entry:
     fields, path = row.split("\t", 1)
     mode, _, blob, size = fields.split()
-    return Entry(mode, blob, 0 if size == "-" else int(size), path)
+    return Entry(mode, blob, int(size) if size.isdigit() else 0, path)
 
 
 def _contents(plumbing: Plumbing, carried: Sequence[Entry]) -> Iterator[tuple[Entry, bytes]]:

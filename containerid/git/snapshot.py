@@ -68,8 +68,8 @@ class Snapshot:
         return tuple(f"{path} is a git repository of its own, and is not carried" for path in self.changes.nested)
 
 
-def take(plumbing: Plumbing, changes: Changes, message: str, *, mode: Mode) -> Snapshot:
-    """Commit the work tree to no branch.
+def take(plumbing: Plumbing, changes: Changes, message: str, *, mode: Mode, when: str = "") -> Snapshot:
+    """Commit the work tree to no branch, at the time `when`.
 
     Raises:
         GitError: there is nobody to commit as in `branch` mode, the tree is not clean in `clean` mode, or git failed.
@@ -85,7 +85,7 @@ def take(plumbing: Plumbing, changes: Changes, message: str, *, mode: Mode) -> S
     sha = plumbing.run(
         "commit-tree", tree, *parents, "-F", "-",
         stdin=f"{message.strip()}\n".replace("\0", "").encode("utf-8", "replace"),
-        environment=_identity(plumbing, mode),
+        environment=_identity(plumbing, mode) | ({"GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when} if when else {}),
     )  # fmt: skip
     return Snapshot(sha.decode().strip(), tree, changes.head, changes.branch, message, True, changes, index)
 
@@ -97,7 +97,7 @@ def adopt(plumbing: Plumbing, snapshot: Snapshot, *, run: str) -> tuple[bool, st
         Whether the branch moved, and what the user should know; empty when all is well.
     """
     branch = f"refs/heads/{snapshot.branch}"
-    with _lock(index_file(plumbing)) as lock:
+    with index_lock(index_file(plumbing)) as lock:
         here = plumbing.ask("symbolic-ref", "-q", "HEAD").text == branch
         fresh = lock and snapshot.index and plumbing.run(*_LISTING) == snapshot.index.entries
         if not plumbing.ask("update-ref", "-m", f"cid: run {run}", branch, snapshot.sha, _before(snapshot)).good:
@@ -170,7 +170,7 @@ def _identity(plumbing: Plumbing, mode: Mode) -> dict[str, str]:
 
 
 @contextmanager
-def _lock(index: Path) -> Iterator[Path | None]:
+def index_lock(index: Path) -> Iterator[Path | None]:
     """Hold git's own lock of the index; None when somebody else does."""
     lock = index.with_name(f"{index.name}.lock")
     try:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from containerid.kaggle.api import Kaggle
     from containerid.kaggle.datasets import Datasets
     from containerid.kaggle.download import Storage
+    from containerid.kaggle.listing import Listing
 
 REHEARSAL = "rehearsal"
 
@@ -58,6 +59,14 @@ class Account:
         from containerid.kaggle.api import Kaggle
 
         return Kaggle(self.credentials, self.origin, os.environ)
+
+    @cached_property
+    def listing(self) -> "Listing":
+        """What its sessions left."""
+        from containerid.kaggle.listing import Listing
+        from containerid.kaggle.wire import Wire
+
+        return Listing(Wire(self.origin, self.credentials, os.environ))
 
     @cached_property
     def storage(self) -> "Storage":

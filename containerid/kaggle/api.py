@@ -22,13 +22,13 @@ from containerid.kaggle import answers
 from containerid.kaggle.answers import File, Kernel, Pushed, Quota
 from containerid.kaggle.credentials import Credentials
 from containerid.kaggle.identity import introspect
+from containerid.kaggle.listing import Listing
 from containerid.kaggle.origin import KAGGLE, Origin
 from containerid.kaggle.refusals import explain
 from containerid.kaggle.wire import Wire
 
 _KERNELS = "kernels.KernelsApiService"
 _DATASETS = "datasets.DatasetApiService"
-_PAGE_SIZE = 200
 _SOURCES = ("Dataset", "Kernel", "Competition", "Model")
 
 
@@ -44,6 +44,7 @@ class Kaggle:
     ) -> None:
         self.origin = origin
         self.wire = Wire(origin, credentials, environ)
+        self._listing = Listing(self.wire)
         self._name = credentials.username
 
     def whoami(self) -> str:
@@ -112,34 +113,20 @@ class Kaggle:
         return answers.read_status(self.wire.call(f"{_KERNELS}/GetKernelSessionStatus", request.to_dict()))
 
     def log(self, kernel: str, version: str = "") -> str:
-        """The log that is kept, as Kaggle gives it; empty while the session runs. See `logs.read`."""
-        request = _about(kernels.ApiListKernelSessionOutputRequest(), kernel, version)
-        return self._ask("ListKernelSessionOutput", request, kernels.ApiListKernelSessionOutputResponse).log or ""
+        """See `Listing.log`."""
+        return self._listing.log(kernel, version)
 
     def stream(self, kernel: str, version: str = "", *, read: float) -> requests.Response:
-        """The live log: server-sent events while the session runs, then JSON. Raises Transient while there is none.
-
-        `read` is how many seconds of silence are borne. The caller closes the response.
-        """
-        query = {"versionLabel": f"v{version}"} if version else {}
-        return self.wire.open(f"kernels/logs/stream/{kernel}", query=query, read=read)
+        """See `Listing.stream`."""
+        return self._listing.stream(kernel, version, read=read)
 
     def outputs(self, kernel: str, version: str = "") -> list[File]:
-        """The files that the session left, with fresh links and, where Kaggle gives them, sizes."""
-        request = _about(kernels.ApiListKernelSessionOutputRequest(), kernel, version)
-        request.page_size, request.page_token = _PAGE_SIZE, ""
-        pages = self._pages("ListKernelSessionOutput", request, kernels.ApiListKernelSessionOutputResponse)
-        listed = ((file.file_name, file.url) for page in pages for file in page.files)
-        found = dict.fromkeys((name, url) for name, url in listed if name and url)
-        sizes = self.sizes(kernel, version) if found else {}
-        return [File(name, url, sizes.get(name)) for name, url in found]
+        """See `Listing.outputs`."""
+        return self._listing.outputs(kernel, version)
 
     def sizes(self, kernel: str, version: str = "") -> dict[str, int]:
-        """Name to size in bytes of every output."""
-        request = _about(kernels.ApiListKernelFilesRequest(), kernel, version)
-        request.page_size, request.page_token = _PAGE_SIZE, ""
-        pages = self._pages("ListKernelFiles", request, kernels.ApiListKernelFilesResponse)
-        return {file.name: int(file.size) for page in pages for file in page.files}
+        """See `Listing.sizes`."""
+        return self._listing.sizes(kernel, version)
 
     def delete(self, kernel: str) -> None:
         """Delete a kernel with all its versions and outputs; a session that runs is stopped, and so is the billing."""

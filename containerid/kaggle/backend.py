@@ -2,11 +2,10 @@
 
 import json
 import re
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -18,13 +17,16 @@ from containerid.job import Data, Leg, Output, Plan, Spec, State, Status, Tell
 from containerid.kaggle import kernel, packing, plan
 from containerid.kaggle.account import REHEARSAL, Account
 from containerid.kaggle.clock import Clock
+from containerid.kaggle.links import Links
 from containerid.kaggle.plan import KaggleSettings
 
 if TYPE_CHECKING:
-    from containerid.kaggle.answers import File, Quota
+    from containerid.kaggle.answers import Quota
 
 _ARCHIVE = "code.tar.xz"
 _SESSION = "session.json"
+_FRESH = 60.0
+"""Seconds for which an answer about a session is as good as a new one to who follows its log."""
 
 
 def open_kaggle(home: Home, settings: Mapping[str, Any] | None = None) -> "KaggleBackend":
@@ -60,9 +62,12 @@ class KaggleBackend:
         self._rehearses = name == REHEARSAL
         self._clock = clock or Clock()
         self._account = Account(home, self._settings.username, rehearses=self._rehearses, clock=self._clock)
-        self._lock = threading.Lock()
-        self._links: dict[str, dict[str, str]] = {}
+        self._said: dict[Leg, tuple[float, State]] = {}
         self._digests: dict[Path, str] = {}
+
+    @cached_property
+    def _links(self) -> Links:
+        return Links(self._account.listing)
 
     def account(self) -> str:
         """Whose credentials these are and where they were found, for the eye."""
@@ -161,48 +166,42 @@ class KaggleBackend:
     def status(self, leg: Leg) -> Status:
         """What Kaggle says. Right after a push it may know the kernel and not yet its session: that is queued."""
         try:
-            return self._account.api.status(leg.handle, leg.version)
+            said = self._account.api.status(leg.handle, leg.version)
         except NotFound:
             self._account.api.get(leg.handle)
-            return Status(State.QUEUED, "Kaggle shows no session yet")
+            said = Status(State.QUEUED, "Kaggle shows no session yet")
+        self._said[leg] = (self._clock.now(), said.state)
+        return said
+
+    def _is_over(self, leg: Leg) -> bool:
+        """Whether the session has ended. Who follows a log asks Kaggle nothing that a watcher has just asked."""
+        when, state = self._said.get(leg, (-_FRESH, State.CREATED))
+        if not state.final and self._clock.now() - when >= _FRESH:
+            state = self.status(leg).state
+        return state.final
 
     def logs(self, leg: Leg, *, follow: bool) -> Iterator[LogLine]:
         """The log from its head, with `follow` until the session has ended, over lost connections."""
         from containerid.kaggle import stream
 
         if not follow:
-            return stream.kept(self._account.api, leg.handle, leg.version)
+            return stream.kept(self._account.listing, leg.handle, leg.version)
         return stream.follow(
-            self._account.api, leg.handle, leg.version, is_over=lambda: self.status(leg).state.final, clock=self._clock
+            self._account.api, leg.handle, leg.version, is_over=lambda: self._is_over(leg), clock=self._clock
         )
 
     def outputs(self, leg: Leg) -> Sequence[Output]:
         """The files that the session left; none while it runs."""
-        source = f"{leg.handle}@{leg.version}"
-        return [Output(file.name, file.size, source) for file in self._list(source)]
+        return self._links.outputs(leg)
 
-    def download(self, output: Output, to: Path) -> None:
+    def download(self, output: Output, to: Path) -> str:
         """Stream one output to a path, over a fresh link when the one at hand has expired. May be called by threads.
 
         Raises:
             NotFound: Kaggle has no such output any more.
-            Unreachable: it did not come whole.
+            Unreachable: it did not come whole and as promised.
         """
-        from containerid.kaggle.download import Expired
-
-        known = self._links.get(output.source)
-        if known and output.name in known:
-            try:
-                return self._account.storage.fetch(known[output.name], to, output.size)
-            except Expired:
-                pass
-        with self._lock:
-            if self._links.get(output.source) is known:
-                self._list(output.source)
-        fresh = self._links[output.source].get(output.name)
-        if fresh is None:
-            raise NotFound(f"Kaggle has no output called {output.name} any more")
-        return self._account.storage.fetch(fresh, to, output.size)
+        return self._account.storage.fetch(self._links.of(output), output, to)
 
     def cancel(self, leg: Leg) -> None:
         """Raises Refused: a session's id, without which Kaggle stops none, is known inside the session alone."""
@@ -210,12 +209,6 @@ class KaggleBackend:
         raise Refused(
             "Kaggle's API cannot stop a session from outside", hint=f"stop it, or delete the kernel, at {url}"
         )
-
-    def _list(self, source: str) -> "list[File]":
-        handle, _, version = source.rpartition("@")
-        files = self._account.api.outputs(handle, version)
-        self._links[source] = {file.name: file.url for file in files}
-        return files
 
     def _options(self, spec: Spec) -> kernel.KernelOptions:
         settings = self._settings

@@ -14,6 +14,7 @@ from typing import Any
 
 from containerid.events import LogLine
 from containerid.kaggle.transport import decode
+from containerid.replay import Replay
 
 END_OF_LOG = "END_OF_LOG"
 
@@ -36,7 +37,25 @@ def read(text: str) -> list[LogLine]:
 def pieces_of(text: str) -> list[Piece]:
     """The events of a log: a JSON array, one that lost its head or its end, or (what the web page shows) plain text."""
     pieces = _array(text)
-    return [Piece(0.0, "stdout", line + "\n") for line in text.splitlines()] if pieces is None else pieces
+    return _page(text) if pieces is None else pieces
+
+
+def _page(text: str) -> list[Piece]:
+    """Plain text, or what a kernel's page shows: seconds, the line's number and the line, in three columns."""
+    lines = text.removesuffix("\n").split("\n")
+    rows = lines[1:] if _HEADING.fullmatch(lines[0].strip()) else lines
+    columns = [_ROW.fullmatch(line.rstrip("\r")) for line in rows]
+    if rows is lines and not all(columns):
+        return [Piece(0.0, "stdout", line + "\n") for line in lines]
+    found, time = list[Piece](), 0.0
+    for line, row in zip(rows, columns, strict=True):
+        time = float(row[1]) if row else time
+        found.append(Piece(time, "stdout", (row[2] if row else line) + "\n"))
+    return found
+
+
+_HEADING = re.compile(r"Time\s+#\s+Log Message")
+_ROW = re.compile(r"(\d+(?:\.\d+)?)s\s+\d+(?:\s(.*))?")
 
 
 def _array(text: str) -> list[Piece] | None:
@@ -95,20 +114,20 @@ def _payload(payload: str) -> Sequence[Piece]:
 
 @dataclass(slots=True)
 class Lines:
-    """Puts pieces together into lines, and skips those that were seen before.
+    """Puts pieces together into lines, and skips those that were seen before."""
 
-    Attributes:
-        seen: stream to the number of its lines that were given out; a log that is read again starts from its head.
-    """
-
-    seen: dict[str, int] = field(default_factory=dict)
+    _replay: Replay = field(default_factory=Replay)
     _begun: dict[str, Piece] = field(default_factory=dict)
-    _passed: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """Lines that were given out so far."""
+        return self._replay.count
 
     def again(self) -> None:
         """The log is about to be read from its head once more."""
         self._begun.clear()
-        self._passed.clear()
+        self._replay.again()
 
     def take(self, pieces: Iterable[Piece]) -> Iterator[LogLine]:
         """Lines that these pieces complete and that are new."""
@@ -119,7 +138,7 @@ class Lines:
                 yield from self._new(begun.time if number == 0 else piece.time, piece.stream, text)
             if rest:
                 time = piece.time if whole else begun.time
-                self._begun[piece.stream] = Piece(time, piece.stream, rest)
+                self._begun[piece.stream] = Piece(time, piece.stream, _last_state(rest))
 
     def rest(self) -> Iterator[LogLine]:
         """What was begun and has no line end, at the end of the log."""
@@ -128,7 +147,12 @@ class Lines:
         self._begun.clear()
 
     def _new(self, time: float, stream: str, text: str) -> Iterator[LogLine]:
-        passed = self._passed[stream] = self._passed.get(stream, 0) + 1
-        if passed > self.seen.get(stream, 0):
-            self.seen[stream] = passed
-            yield LogLine(time, stream, text.rstrip("\r"))
+        text = _last_state(text).rstrip("\r")
+        if self._replay.is_new(stream, text):
+            yield LogLine(time, stream, text)
+
+
+def _last_state(text: str) -> str:
+    """What a progress bar shows in the end: each carriage return draws over what stood there before."""
+    bare = text.rstrip("\r")
+    return bare.rpartition("\r")[2] + text[len(bare) :]

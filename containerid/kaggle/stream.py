@@ -54,7 +54,8 @@ def follow(
         api: Kaggle.
         kernel: `owner/slug`.
         version: the version's number; empty for the newest.
-        is_over: asks Kaggle whether the session has ended; its errors other than Unreachable end the log.
+        is_over: tells whether the session has ended; its errors other than Unreachable end the log. Asked only after a
+            connection that brought nothing: one that was cut in the middle of a log is simply made again.
         clock: for the pauses between two connections.
 
     Raises:
@@ -63,23 +64,36 @@ def follow(
     clock, lines, over = clock or Clock(), Lines(), False
     pause, heard = _PAUSE, clock.now()
     while True:
-        count = sum(lines.seen.values())
-        with suppress(Transient, NotFound):
+        count, asked_for = lines.count, 0.0
+        try:
             if (yield from _once(api, kernel, version, lines, read=_SILENCE)):
                 break
+        except Transient as lost:
+            asked_for = lost.after or 0.0
+        except NotFound:
+            pass
         if over:
             # The session had ended before this connection was made, and still it was cut.
             lines.again()
             yield from lines.take(pieces_of(api.log(kernel, version)))
             break
-        try:
-            over, heard = is_over(), clock.now()
-        except Unreachable:
-            if clock.now() - heard > _GIVE_UP:
-                raise
-        pause = _PAUSE if over or sum(lines.seen.values()) > count else min(2 * pause, _LONGEST_PAUSE)
-        clock.sleep(pause)
+        if lines.count > count:
+            pause, heard = _PAUSE, clock.now()
+        else:
+            over, heard = _ask(is_over, heard, clock)
+            pause = _PAUSE if over else min(2 * pause, _LONGEST_PAUSE)
+        clock.sleep(max(pause, min(asked_for, _GIVE_UP)))
     yield from lines.rest()
+
+
+def _ask(is_over: Callable[[], bool], heard: float, clock: Clock) -> tuple[bool, float]:
+    """Whether the session has ended, and when Kaggle was heard last. Raises Unreachable after a long silence."""
+    try:
+        return is_over(), clock.now()
+    except Unreachable:
+        if clock.now() - heard > _GIVE_UP:
+            raise
+        return False, heard
 
 
 def _once(api: "Kaggle", kernel: str, version: str, lines: Lines, *, read: float) -> Generator[LogLine, None, bool]:

@@ -51,6 +51,8 @@ def patiently(attempt: Callable[[], T]) -> T:
             with each:
                 return attempt()
     except Transient as last:
+        if isinstance(last.error, Unreachable):
+            last.error.after = last.after or 0
         raise last.error from last
     raise AssertionError("a retry context either returns or raises")
 

@@ -51,6 +51,14 @@ _MIGRATIONS = (
         PRIMARY KEY (folder, branch)
     ) STRICT;
     """,
+    """
+    CREATE TABLE intents (
+        run     TEXT PRIMARY KEY REFERENCES runs (run) ON DELETE CASCADE,
+        mark    TEXT NOT NULL,
+        request TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX intents_by_mark ON intents (mark);
+    """,
 )
 
 
@@ -153,11 +161,11 @@ class Registry:
         self._database.close()
 
     def _migrate(self) -> None:
-        with self._writing():
+        with self.writing():
             (version,) = self._database.execute("PRAGMA user_version").fetchone()
             if version > len(_MIGRATIONS):
                 raise CidError(
-                    f"the registry {self._path} was written by a newer cid", hint="pip install -U containerid"
+                    f"the registry {self._path} was written by a newer cid", hint="install the newer cid, or point CID_HOME elsewhere"
                 )
             for number in range(version, len(_MIGRATIONS)):
                 for statement in _MIGRATIONS[number].split(";\n"):
@@ -165,10 +173,11 @@ class Registry:
                 self._database.execute(f"PRAGMA user_version = {number + 1}")
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, also for a module that keeps a table of its own beside the runs; an exception undoes it."""
         self._database.execute("BEGIN IMMEDIATE")
         try:
-            yield
+            yield self._database
         except BaseException:
             self._database.execute("ROLLBACK")
             raise
@@ -176,27 +185,21 @@ class Registry:
 
     def add(self, run: Run) -> Run:
         """Record the intent. The run's time of creation is now unless it says otherwise."""
-        with self._writing():
-            self._database.execute(
-                "INSERT INTO runs (run, project, folder, experiment, backend, state, sha, created) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    run.run,
-                    run.project,
-                    run.folder,
-                    run.experiment,
-                    run.backend,
-                    run.state,
-                    run.sha,
-                    run.created or now(),
-                ),
-            )
-            self._note(run.run, run.state, "")
+        with self.writing():
+            self.write(run)
         return self.get(run.run)
+
+    def write(self, run: Run) -> None:
+        """The same inside a transaction that goes on."""
+        since = run.created or now()
+        values = (run.run, run.project, run.folder, run.experiment, run.backend, run.state, run.sha, since)
+        columns = "run, project, folder, experiment, backend, state, sha, created"
+        self._database.execute(f"INSERT INTO runs ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608
+        self._note(run.run, run.state, "")
 
     def move(self, run: str, state: State, reason: str = "") -> Run:
         """Put a run into a state. Nothing is written when it is there already for the same reason."""
-        with self._writing():
+        with self.writing():
             (before, why) = self._database.execute("SELECT state, reason FROM runs WHERE run = ?", (run,)).fetchone()
             if (before, why) != (state, reason):
                 self._database.execute("UPDATE runs SET state = ?, reason = ? WHERE run = ?", (state, reason, run))
@@ -229,7 +232,7 @@ class Registry:
 
     def _set(self, run: str, **values: str | int) -> Run:
         columns = ", ".join(f"{name} = ?" for name in values)
-        with self._writing():
+        with self.writing():
             self._database.execute(f"UPDATE runs SET {columns} WHERE run = ?", (*values.values(), run))  # noqa: S608
         return self.get(run)
 
@@ -257,7 +260,7 @@ class Registry:
 
     def agree(self, folder: str, branch: str) -> None:
         """The user agrees to automatic pushes of this branch."""
-        with self._writing():
+        with self.writing():
             self._database.execute("INSERT OR IGNORE INTO consents VALUES (?, ?, ?)", (folder, branch, now()))
 
 

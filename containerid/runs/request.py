@@ -20,6 +20,8 @@ class Request:
         transport: `auto`, `embed`, `fetch` or `dataset`.
         message: of the snapshot commit; one is made when empty.
         data: a folder, `owner/slug` on Kaggle, or a DVC target; empty for what params.yaml says.
+        wait: when every place is taken, wait until one is free.
+        new: start a second run although one of the same is on its way.
         options: what only this backend understands; each beats the same key of its section in params.yaml.
     """
 
@@ -33,4 +35,6 @@ class Request:
     transport: str = "auto"
     message: str = ""
     data: str = ""
+    wait: bool = False
+    new: bool = False
     options: dict[str, Any] = field(default_factory=dict)

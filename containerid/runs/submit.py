@@ -1,6 +1,7 @@
 """Submit a training: record the intent, pin the code, gate it, push it, and start the leg, in that order."""
 
 import io
+import json
 import secrets
 import tarfile
 from collections.abc import Callable, Sequence
@@ -103,7 +104,8 @@ def plan(request: Request, *, home: Home, tell: Tell | None = None) -> Path:
     spec = _spec(draft, _pin(draft, push=False))
     made = draft.backend.plan(spec)
     folder = home.parcel(draft.run)
-    for name, content in made.files.items():
+    document = json.dumps(spec.to_dict(), indent=1).encode()
+    for name, content in {**made.files, "spec.json": document}.items():
         (folder / name).write_bytes(content)
     draft.tell(Planned(made.rows))
     for warning in made.warnings:
@@ -231,7 +233,8 @@ def _pin(draft: _Draft, *, push: bool) -> Code:
     remote = repository.remote(draft.project.git.remote or "")
     kept = _kept_out(draft)
     repository.gate(snapshot, remote, allow=draft.project.git.allow, exclude=kept)
-    code = Code(sha=snapshot.sha, tree=snapshot.tree, branch=snapshot.branch, remote=remote.public if remote else "")
+    address = remote.public if remote and not remote.local else ""
+    code = Code(sha=snapshot.sha, tree=snapshot.tree, branch=snapshot.branch, remote=address)
     if push:
         pushed = repository.push(snapshot, run=draft.run, mode=mode, remote=remote)
         for caution in pushed.cautions:
@@ -260,14 +263,17 @@ def _pack(draft: _Draft, repository: "Repository", code: Code, kept: Sequence[st
     from containerid.git import anonymously_readable
 
     archive = repository.archive(code.tree, exclude=kept)
+    for caution in archive.cautions:
+        draft.tell(Caution(caution))
     (draft.home.parcel(draft.run) / "code.tar.xz").write_bytes(archive.data)
     transport = draft.request.transport
     if transport == "auto":
         fits = len(archive.data) <= draft.backend.embed_limit
         transport = "embed" if fits else "fetch" if code.ref and anonymously_readable(code.remote) else "dataset"
-    if transport == "fetch" and not code.ref:
+    if transport == "fetch" and not (code.ref and code.remote):
         raise GitError(
-            "--transport fetch needs the code on a remote, and none holds it", hint="git remote add origin URL"
+            "--transport fetch needs the code on a remote that others reach, and none holds it",
+            hint="git remote add origin URL, or --transport embed",
         )
     fetched = transport == "fetch"
     return replace(

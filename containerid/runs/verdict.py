@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from containerid.errors import CidError, RunCancelled, RunFailed, RunPaused, UsageError
+from containerid.errors import CidError, Refused, RunCancelled, RunFailed, RunPaused, UsageError
 from containerid.events import LogLine
 from containerid.job import RESULT_MARK, Result, State, Status
 from containerid.runs.registry import Run
@@ -67,6 +67,7 @@ def error_of(run: Run) -> CidError | None:
         State.LOST: RunFailed,
         State.CANCELLED: RunCancelled,
         State.PAUSED: RunPaused,
+        State.REFUSED: Refused,
     }
     kind = kinds.get(run.state)
     hint = f"cid logs {run.run} --tail 50" if run.state in {State.FAILED, State.CANCELLED} else ""

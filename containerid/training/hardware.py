@@ -95,7 +95,8 @@ def _torch() -> Any:
         return import_module("torch")
     except Exception as error:
         raise RunFailed(
-            f"PyTorch cannot be imported ({type(error).__name__}: {error})", hint='pip install "containerid[training]"'
+            f"PyTorch cannot be imported ({type(error).__name__}: {error})",
+            hint="pip install '.[training]' in the clone of cid",
         ) from error
 
 

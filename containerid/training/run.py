@@ -160,7 +160,8 @@ def _validate(session: Session) -> None:
 def _tell(report: validate.Report) -> None:
     for split, counts in report.counts.items():
         say(f"{split}: {', '.join(f'{number} {what}' for what, number in counts.items())}")
-    findings = sorted(report.findings, key=lambda each: validate.SEVERITIES.index(each.severity))
+    worth = [each for each in report.findings if each.severity != validate.INFO]
+    findings = sorted(worth, key=lambda each: validate.SEVERITIES.index(each.severity))
     for finding in findings[:_SHOWN]:
         say(f"{finding}{f' ({finding.fix})' if finding.fix else ''}")
     if len(findings) > _SHOWN:

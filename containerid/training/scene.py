@@ -19,6 +19,8 @@ Box = tuple[float, float, float, float]
 _WIDE, _HIGH = 2.44, 2.6
 _SMALLEST = 0.05
 """Of the image's side: a door that shows less than this across is not labelled."""
+_INSIDE = 0.5
+"""Of a door: with less inside the picture, a photographer would step back."""
 _VISIBLE = 0.25
 """Of a door's part inside the picture: one that is hidden further than this is not labelled."""
 
@@ -113,6 +115,16 @@ class Container:
 
 
 _FACES = {"near": (3, 2, 1, 0), "left": (7, 3, 0, 4), "right": (2, 6, 5, 1), "top": (7, 6, 2, 3)}
+
+
+def framed(scene: Scene, container: Container) -> bool:
+    """Whether the picture holds most of the container's door, or there is none to hold."""
+    corners = container.corners()[:4]
+    if not container.has_door or corners[:, 2].min() < 1:
+        return not container.has_door
+    quad = scene.project(corners).astype(np.float32)
+    frame = np.array(((0, 0), (0, 1), (1, 1), (1, 0)), np.float32) * scene.size
+    return bool(cv2.intersectConvexConvex(quad, frame)[0] >= _INSIDE * cv2.contourArea(quad))
 
 
 def place(scene: Scene, container: Container) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from containerid.errors import UsageError
 from containerid.training import surfaces
-from containerid.training.scene import Box, Container, Scene, backdrop, obstruct, place, shade, weather
+from containerid.training.scene import Box, Container, Scene, backdrop, framed, obstruct, place, shade, weather
 
 SPLITS = ("train", "val", "test")
 _DATA = """train: images/train
@@ -75,7 +75,7 @@ def picture_of(kind: str, size: int, seed: tuple[int, ...]) -> tuple[NDArray[np.
         for _ in range(int(rng.integers(0, 2))):
             obstruct(scene)
         boxes = scene.boxes()
-        if boxes or kind != "doors":
+        if bool(boxes) == (kind == "doors"):
             break
     smooth = cv2.resize(scene.canvas, (size, size), interpolation=cv2.INTER_AREA)
     return weather(rng, smooth), boxes
@@ -83,22 +83,28 @@ def picture_of(kind: str, size: int, seed: tuple[int, ...]) -> tuple[NDArray[np.
 
 def _yard(scene: Scene, rng: Generator, *, doors: bool) -> None:
     """A row of containers side by side, some with a second one on top, the farthest painted first."""
-    yaw = rng.uniform(-0.7, 0.7)
-    depth = rng.uniform(3.8, 7.5)
-    start = np.array((rng.uniform(-0.18, 0.18) * depth, 0.0, depth))
-    aside = np.array((np.cos(yaw), 0.0, np.sin(yaw)))
-    row = []
-    first = int(rng.integers(-1, 1))
-    for column in range(first, first + int(rng.integers(1, 3))):
-        at = start + aside * column * rng.uniform(2.6, 3.0)
-        row += [(at + np.array((0.0, 2.6 * level, 0.0))) for level in range(2 if rng.random() < 0.15 else 1)]
-    long = float(rng.choice((6.06, 12.19)))
-    row.sort(key=lambda it: (-float(np.hypot(it[0], it[2])), it[1]))
-    chance = 0.9 if doors else 0.0
-    yard = [Container(at, yaw, long, bool(rng.random() < chance), surfaces.paint(rng)) for at in row]
+    for _ in range(_TRIES):
+        yard = _row(rng, chance=0.9 if doors else 0.0)
+        if all(framed(scene, container) for container in yard):
+            break
     shade(scene, yard)
     for container in yard:
         place(scene, container)
+
+
+def _row(rng: Generator, *, chance: float) -> list[Container]:
+    """Containers of one length with parallel sides; each has its door in sight with this chance."""
+    yaw, depth = rng.uniform(-0.7, 0.7), rng.uniform(3.8, 7.5)
+    start = np.array((rng.uniform(-0.18, 0.18) * depth, 0.0, depth))
+    aside = np.array((np.cos(yaw), 0.0, np.sin(yaw)))
+    places = []
+    first = int(rng.integers(-1, 1))
+    for column in range(first, first + int(rng.integers(1, 3))):
+        at = start + aside * column * rng.uniform(2.6, 3.0)
+        places += [at + np.array((0.0, 2.6 * level, 0.0)) for level in range(2 if rng.random() < 0.15 else 1)]
+    places.sort(key=lambda it: (-float(np.hypot(it[0], it[2])), it[1]))
+    long = float(rng.choice((6.06, 12.19)))
+    return [Container(at, yaw, long, bool(rng.random() < chance), surfaces.paint(rng)) for at in places]
 
 
 def _kind(index: int) -> str:

@@ -30,7 +30,7 @@ def ultralytics(session: Session) -> Iterator[Any]:
         package = import_module("ultralytics")
     except Exception as error:
         reason = f"Ultralytics cannot be imported ({type(error).__name__}: {error})"
-        raise RunFailed(reason, hint='pip install "containerid[training]"') from error
+        raise RunFailed(reason, hint="pip install '.[training]' in the clone of cid") from error
     # Read at import: no start-up checks of the network. Downloads ask again, and get their retries.
     if session.spec.internet:
         os.environ.pop("YOLO_OFFLINE", None)

@@ -257,7 +257,8 @@ def innocent() -> Iterator[tuple[str, str, bytes]]:
             "workflow",
             ".github/workflows/ci.yml",
             "permissions:\n  id-token: write\nsteps:\n- uses: actions/cache@"
-            f"{draw(40, HEX)}\n  with:\n    key: ${{{{ runner.os }}}}-pip-v2\n    token: ${{{{ secrets.GITHUB_TOKEN }}}}\n",
+            f"{draw(40, HEX)}\n  with:\n    key: ${{{{ runner.os }}}}-pip-v2\n"
+            "    token: ${{ secrets.GITHUB_TOKEN }}\n",
         ),
         (
             "pre-commit",

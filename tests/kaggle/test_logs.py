@@ -225,7 +225,7 @@ def test_a_stream_that_will_not_come_back_is_replaced_by_the_kept_log(server, ap
     server.kernels[NAME].status = {"status": "ERROR"}
     server.kernels[NAME].log = json.dumps([event("a\n"), event("b\n")])
     assert followed(api, server) == ["a", "b"]
-    assert len(server.asked("logs")) == 2
+    assert len(server.asked("logs")) == 3
 
 
 def test_an_error_in_a_good_answer_is_no_log(server, api):

@@ -1,6 +1,6 @@
 import pytest
 
-from containerid.errors import RunCancelled, RunFailed, RunPaused
+from containerid.errors import Refused, RunCancelled, RunFailed, RunPaused
 from containerid.events import LogLine
 from containerid.job import RESULT_MARK, Result, State, Status
 from containerid.runs.registry import Run
@@ -65,7 +65,7 @@ def test_the_last_result_of_a_log_counts():
 
 @pytest.mark.parametrize(
     ("state", "kind"),
-    [(State.FAILED, RunFailed), (State.LOST, RunFailed), (State.CANCELLED, RunCancelled), (State.PAUSED, RunPaused)],
+    [(State.FAILED, RunFailed), (State.LOST, RunFailed), (State.CANCELLED, RunCancelled), (State.PAUSED, RunPaused), (State.REFUSED, Refused)],
 )
 def test_every_bad_end_has_its_exit_code(state, kind):
     assert type(error_of(Run(run="a-1", backend="kaggle", state=state))) is kind

@@ -12,7 +12,7 @@ import yaml
 
 from containerid.errors import UsageError
 from containerid.training import surfaces
-from containerid.training.scene import Container, Scene, place
+from containerid.training.scene import Container, Scene, framed, place
 from containerid.training.synthetic import SPLITS, draw, picture_of
 
 
@@ -101,3 +101,12 @@ def test_nothing_is_drawn_over_what_is_there_and_too_few_images_are_refused(tmp_
     draw(tmp_path / "set", images=6, imgsz=48, seed=0)
     with pytest.raises(UsageError, match="already holds images"):
         draw(tmp_path / "set", images=6, imgsz=48, seed=0)
+
+
+def test_a_picture_is_only_good_with_most_of_a_door_in_it() -> None:
+    scene = Scene(np.random.default_rng(0), 200)
+    scene.eye, scene.focal, scene.horizon = 1.3, 200.0, 100.0
+    paint = surfaces.paint(scene.rng)
+    shown = {x: framed(scene, Container(np.array((x, 0.0, 4.88)), 0.0, 6.0, True, paint)) for x in (0.0, 2.3, 2.6, 9.0)}
+    assert shown == {0.0: True, 2.3: True, 2.6: False, 9.0: False}
+    assert framed(scene, Container(np.array((9.0, 0.0, 4.88)), 0.0, 6.0, False, paint))

@@ -40,6 +40,13 @@ def test_data_that_is_not_there_is_one_clear_reason(leg: Leg, capsys: pytest.Cap
     verify(leg)
 
 
+def test_a_second_leg_in_the_same_folder_lists_no_manifest(leg: Leg) -> None:
+    for _ in range(2):
+        leg.run(data=Data(source="none"))
+        verify(leg)
+    assert leg.log().count("[2/6] data\n") == 2
+
+
 def test_bad_labels_stop_the_run_before_it_trains(leg: Leg) -> None:
     folder = write_set(leg.folder / "doors")
     (folder / "labels/val/val2.txt").write_text("0 0.5 0.5 0.4 0.4\n3 0.5 0.5 0.4 0.4\n")
