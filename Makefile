@@ -3,8 +3,10 @@
 UV := $(shell command -v uv || echo .tools/bin/uv)
 TORCH ?=
 RUN := .venv/bin/
+LIGHT := tests/config tests/runs tests/test_console.py tests/test_cli.py tests/test_git_snapshot.py tests/test_treeid.py \
+  tests/kaggle/test_api.py tests/kaggle/test_kernel.py tests/kaggle/test_bootstrap_run.py
 
-.PHONY: setup demo test check bench constraints clean
+.PHONY: setup demo test interpreters check bench constraints clean
 setup: .venv/.ready
 
 .tools/bin/uv:
@@ -20,7 +22,19 @@ demo: setup
 	$(RUN)cid demo
 
 test: setup
-	$(RUN)pytest -n 2 --dist worksteal --cov=containerid --cov-branch --cov-report=term:skip-covered --cov-fail-under=90
+	$(RUN)pytest -n 2 --dist worksteal -m "not kills" --cov --cov-report=term:skip-covered --cov-fail-under=90
+	$(RUN)pytest -n 2 --dist worksteal -m kills
+	$(MAKE) interpreters
+
+# The light core and the bootstrap on every other Python that is found.
+interpreters: setup
+	@for version in 3.12 3.13; do \
+	  python=$$($(UV) python find --no-python-downloads --no-project $$version 2>/dev/null) || { echo "python $$version: not found, not tested"; continue; }; \
+	  echo "python $$version: the light core"; \
+	  test -x .venv-$$version/bin/python || $(UV) venv --quiet --python $$python .venv-$$version; \
+	  $(UV) pip install --quiet --python .venv-$$version/bin/python -c constraints.txt . pytest hypothesis; \
+	  .venv-$$version/bin/python -m pytest -m "not training and not kills" $(LIGHT) || exit 1; \
+	done
 
 check: setup
 	$(RUN)ruff check .
@@ -36,4 +50,4 @@ constraints: .venv/.ready
 	$(UV) pip compile pyproject.toml --quiet --universal --all-extras --upgrade --no-annotate --no-header -o constraints.txt
 
 clean:
-	rm -rf .venv .tools dist
+	rm -rf .venv .venv-* .tools dist

@@ -1,5 +1,6 @@
 """What every command has in common: how it is registered, how it speaks, and what becomes of an error."""
 
+import errno
 import inspect
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from containerid.console import Manner, Screen
     from containerid.runs import Run
 
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 app = typer.Typer(
     name="cid",
@@ -67,6 +69,13 @@ def speaking(manner: "Manner") -> Iterator["Screen"]:
     except CidError as error:
         screen.error(error)
         raise typer.Exit(error.code) from error if manner.verbose else None
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        where = f" at {error.filename}" if error.filename else ""
+        hint = "make room; CID_HOME moves what cid keeps to another disk"
+        screen.error(CidError(f"this machine's disk takes no more{where}: {error.strerror}", hint=hint))
+        raise typer.Exit(CidError.code) from error if manner.verbose else None
     except KeyboardInterrupt:
         screen.error(Detached("interrupted", hint="cid ls shows what was started"))
         raise typer.Exit(Detached.code) from None

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from containerid.errors import CidError
 from containerid.events import Caution, Changed, Event, Fetched, LogLine, Planned, Progress, Step, Waited
+from containerid.redaction import HIDDEN
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.live import Live
+    from rich.table import Table
+    from rich.text import Text
 
 _SEQUENCES = re.compile(
     r"\x1b(?:\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_].*?(?:\x1b\\|$)|\[[0-?]*[ -/]*[@-~]|.)?", re.DOTALL
@@ -82,7 +85,7 @@ class Screen:
     def __init__(self, manner: Manner | None = None) -> None:
         self.manner = manner or Manner()
         self._live: Live | None = None
-        self._progress: Progress | None = None
+        self._waits: dict[str, Waited] = {}
         self._begun = time.monotonic()
         self._consoles: dict[bool, Console] = {}
 
@@ -103,7 +106,7 @@ class Screen:
         """Show an event on stderr; it is what use cases get as `tell`."""
         if self.manner.json_events:
             record = {"event": event.kind, **asdict(event)}
-            print(json.dumps(record), file=sys.stderr, flush=True)
+            print(json.dumps(HIDDEN.clean_all(record)), file=sys.stderr, flush=True)
         elif isinstance(event, Caution):
             self.hint(f"! {event.text}", style="yellow")
         elif not self.manner.quiet:
@@ -112,12 +115,20 @@ class Screen:
     def say(self, text: str, style: str = "") -> None:
         """A line of the answer, on stdout; nothing when a document was asked for."""
         if not self.manner.as_json:
-            self._console(stderr=False).print(self._plain(text), style=style or None)
+            self._print(text, style, stderr=False)
 
     def hint(self, text: str, style: str = "") -> None:
         """A line beside the answer, on stderr."""
         if not self.manner.json_events:
-            self._console(stderr=True).print(self._plain(text), style=style or None)
+            self._print(text, style, stderr=True)
+
+    def _print(self, text: str, style: str, *, stderr: bool) -> None:
+        """One line. rich takes tens of milliseconds to import, so it comes only where its colours are seen."""
+        stream = sys.stderr if stderr else sys.stdout
+        if stream.isatty() or os.environ.get("FORCE_COLOR") or stderr in self._consoles:
+            self._console(stderr=stderr).print(self._plain(text), style=style or None)
+        else:
+            print(self._plain(text), file=stream, flush=True)
 
     @property
     def width(self) -> int:
@@ -128,20 +139,12 @@ class Screen:
         """Rows of the answer, on stdout; nothing when a document was asked for."""
         if self.manner.as_json:
             return
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(box=None, pad_edge=False, header_style="dim")
-        for column in columns:
-            table.add_column(column, overflow="ellipsis", no_wrap=True)
-        for row in rows:
-            table.add_row(*(Text(self._plain(cell), style=_COLOURS.get(cell, "")) for cell in row))
-        self._console(stderr=False).print(table, soft_wrap=False)
+        self._console(stderr=False).print(self._grid(columns, ((row, "") for row in rows)), soft_wrap=False)
 
     def document(self, document: dict[str, Any]) -> None:
         """The answer as JSON, when that was asked for."""
         if self.manner.as_json:
-            print(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+            print(json.dumps(HIDDEN.clean_all(document), indent=2, ensure_ascii=False, default=str))
 
     def error(self, error: CidError) -> None:
         """What went wrong and the command that mends it; a document on stdout in JSON mode."""
@@ -157,9 +160,14 @@ class Screen:
         if error.hint:
             self.hint(f"  try: {error.hint}")
 
+    @property
+    def asks(self) -> bool:
+        """There is somebody to ask."""
+        return not (self.manner.as_json or self.manner.quiet) and sys.stdin.isatty() and sys.stderr.isatty()
+
     def ask(self, question: str) -> bool:
         """Ask on the terminal; yes where there is none, since the command itself asked for it."""
-        if self.manner.as_json or self.manner.quiet or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if not self.asks:
             return True
         print(f"{question} [Y/n] ", end="", file=sys.stderr, flush=True)
         return sys.stdin.readline().strip().lower() in {"", "y", "yes"}
@@ -172,7 +180,7 @@ class Screen:
 
     def _plain(self, text: str) -> str:
         encoding = (sys.stdout.encoding or "ascii").lower()
-        clean = "\n".join(harmless(line) for line in text.split("\n"))
+        clean = "\n".join(harmless(line) for line in HIDDEN.clean(text).split("\n"))
         return clean if encoding.startswith("utf") else clean.translate(_ASCII).encode("ascii", "replace").decode()
 
     def _show_step(self, step: Step) -> None:
@@ -196,26 +204,44 @@ class Screen:
             self.hint(f"  {file.name}  {size(file.size)}" + ("  verified" if file.verified else ""))
 
     def _show_progress(self, progress: Progress) -> None:
-        self._progress = progress
         if not self._console(stderr=True).is_terminal:
-            self.hint(_progress(progress))
+            self.hint((f"{progress.run}  " if len(self._waits) > 1 else "") + _progress(progress))
 
     def _show_wait(self, wait: Waited) -> None:
+        """One line for a run that is watched alone, a table of all for several."""
+        self._waits[wait.run] = wait
         console = self._console(stderr=True)
         if not console.is_terminal or console.is_dumb_terminal:
             return
         from rich.live import Live
+
+        view = self._line(wait) if len(self._waits) == 1 else self._board()
+        if self._live is None:
+            self._live = Live(view, console=console, transient=True, auto_refresh=False)
+            self._live.start()
+        self._live.update(view, refresh=True)
+
+    def _line(self, wait: Waited) -> "Text":
         from rich.text import Text
 
-        billed = f"  {wait.billed:.2f} h billed" if wait.billed else ""
-        done = f"  {_progress(self._progress)}" if self._progress else ""
-        line = Text(
-            f"● {wait.state} {duration(wait.elapsed)}{done}{billed}", style="cyan", no_wrap=True, overflow="ellipsis"
-        )
-        if self._live is None:
-            self._live = Live(line, console=console, transient=True, auto_refresh=False)
-            self._live.start()
-        self._live.update(line, refresh=True)
+        named = (words.format(cell) for words, cell in zip(_WORDS[3:], _cells(wait)[3:], strict=True) if cell)
+        parts = [f"● {_state(wait)} {duration(wait.elapsed)}", *named]
+        return Text(self._plain("  ".join(parts)), style=_live_style(wait), no_wrap=True, overflow="ellipsis")
+
+    def _board(self) -> "Table":
+        rows = [(_cells(wait), _live_style(wait)) for wait in self._waits.values()]
+        return self._grid(_BOARD, rows)
+
+    def _grid(self, columns: Iterable[str], rows: Iterable[tuple[Iterable[str], str]]) -> "Table":
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for column in columns:
+            table.add_column(column, overflow="ellipsis", no_wrap=True)
+        for cells, style in rows:
+            table.add_row(*(Text(self._plain(cell), style=style or _COLOURS.get(cell, "")) for cell in cells))
+        return table
 
 
 _ASCII = str.maketrans({"✓": "+", "✗": "x", "·": "-", "●": "*", "…": "...", "×": "x", "–": "-"})
@@ -229,6 +255,34 @@ _SHOWS: dict[type[Event], Callable[[Screen, Any], None]] = {
     Progress: Screen._show_progress,
     Waited: Screen._show_wait,
 }
+
+
+_BOARD = ("run", "state", "elapsed", "epoch", "mAP50", "to go", "GPU", "billed")
+_WORDS = ("{}", "{}", "{}", "epoch {}", "mAP50 {}", "{} to go", "GPU {}", "{} billed")
+
+
+def _cells(wait: Waited) -> list[str]:
+    """What the live line and the live table show of a run, in the order of `_BOARD`."""
+    progress = wait.progress
+    score = progress.metrics.get("val/mAP50") if progress else None
+    return [
+        wait.run,
+        _state(wait),
+        duration(wait.elapsed),
+        f"{progress.epoch}/{progress.epochs}" if progress else "",
+        f"{score:.3f}" if score is not None else "",
+        duration(progress.eta) if progress and progress.eta else "",
+        f"{wait.gpu:.0%}" if wait.gpu is not None else "",
+        f"{wait.billed:.2f} h" if wait.billed else "",
+    ]
+
+
+def _state(wait: Waited) -> str:
+    return "stalled" if wait.stalled else wait.state
+
+
+def _live_style(wait: Waited) -> str:
+    return "yellow" if wait.stalled else _COLOURS.get(wait.state, "cyan")
 
 
 def _progress(progress: Progress) -> str:

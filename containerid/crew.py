@@ -3,7 +3,7 @@
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -32,7 +32,7 @@ class _Place(Generic[R]):
 
 
 def at_once(work: Callable[[T], R], items: Sequence[T], workers: int) -> Iterator[R]:
-    """The results in the order of the items, each as soon as it and all before it are there.
+    """Begin at once; the results in the order of the items, each as soon as it and all before it are there.
 
     An error comes in its place and ends the rest: what has begun is finished, and nothing new is begun. The same
     happens when the iterator is given up.
@@ -51,6 +51,10 @@ def at_once(work: Callable[[T], R], items: Sequence[T], workers: int) -> Iterato
     crew = [threading.Thread(target=labour, daemon=True) for _ in range(min(workers, len(items)))]
     for each in crew:
         each.start()
+    return _gather(places, todo, crew)
+
+
+def _gather(places: list[_Place[R]], todo: deque[Any], crew: list[threading.Thread]) -> Iterator[R]:
     try:
         for place in places:
             yield place.take()

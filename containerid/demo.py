@@ -23,7 +23,8 @@ _PARAMS = {
         "model": {"architecture": "yolo11n", "pretrained": False},
         "training": {
             "epochs": EPOCHS,
-            "batch_size": 16,
+            "batch_size": 8,
+            "nbs": 8,
             "imgsz": IMGSZ,
             "optimizer": "AdamW",
             "learning_rate": 0.002,

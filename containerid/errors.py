@@ -20,9 +20,11 @@ CidError                     1   our defect, or a kind below
 
 from typing import ClassVar
 
+from containerid.redaction import HIDDEN
+
 
 class CidError(Exception):
-    """What happened, in one line, and what to do about it.
+    """What happened, in one line, and what to do about it; secrets that this process has read do not get into it.
 
     Args:
         message: one line, lower case, without a full stop at the end.
@@ -33,9 +35,9 @@ class CidError(Exception):
     code: ClassVar[int] = 1
 
     def __init__(self, message: str, *, hint: str = "", retryable: bool = False) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = HIDDEN.clean(message)
+        self.hint = HIDDEN.clean(hint)
+        super().__init__(self.message)
         self.retryable = retryable
 
 

@@ -69,27 +69,50 @@ class Progress(Event):
         epoch: 1-based; `epochs` is how many there will be.
         metrics: of this epoch, such as `val/mAP50`.
         eta: seconds still to go, by the pace so far; None when unknown.
+        run: whose; empty on the far side, which knows of one alone.
     """
 
     epoch: int
     epochs: int
     metrics: dict[str, float] = field(default_factory=dict)
     eta: float | None = None
+    run: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat(Event):
+    """The far side lives, whether or not it has something to say.
+
+    Attributes:
+        phase: that it is in, such as `train`.
+        gpu: share of the GPU that computes, in [0, 1]; None where nobody can tell.
+        memory: share of the GPU's memory that is in use, in [0, 1]; None where nobody can tell.
+    """
+
+    phase: str = ""
+    gpu: float | None = None
+    memory: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Waited(Event):
-    """A watched run was looked at again.
+    """How a watched run stands, once a second.
 
     Attributes:
         elapsed: seconds since it was submitted.
         billed: hours that count against the quota so far; 0 where nothing is billed.
+        progress: how far the training is, its `eta` as of now; None before the first epoch.
+        gpu: share of the GPU that computes, in [0, 1]; None where nobody can tell.
+        stalled: nothing was heard for minutes.
     """
 
     run: str
     state: str
     elapsed: float
     billed: float = 0
+    progress: Progress | None = None
+    gpu: float | None = None
+    stalled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from containerid.errors import UsageError
+
 
 @dataclass(frozen=True, slots=True)
 class Home:
@@ -25,9 +27,13 @@ class Home:
         return cls(Path(platformdirs.user_data_dir("containerid")))
 
     def folder(self, *parts: str) -> Path:
-        """A folder below the root, made if missing, mode 0700."""
+        """A folder below the root, made if missing, mode 0700. Raises UsageError when it cannot be made."""
         path = self.root.joinpath(*parts)
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            hint = "CID_HOME=FOLDER names another place"
+            raise UsageError(f"{path} cannot be made: {error.strerror}", hint=hint) from error
         return path
 
     @property
@@ -43,3 +49,13 @@ class Home:
     def emulator(self) -> Path:
         """The embedded Kaggle's state, for rehearsals."""
         return self.folder("emulator")
+
+
+def keep(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all: who is killed in between leaves what was there before."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with part.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)

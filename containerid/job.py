@@ -139,6 +139,20 @@ class Data(_Document):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Past(_Document):
+    """What a leg goes on from.
+
+    Attributes:
+        kind: `kernel` (the attached outputs of the leg before), `dataset` (a private one that holds its checkpoint),
+            `folder` (on this machine); empty for a first leg.
+        source: `owner/slug`, or an absolute folder.
+    """
+
+    kind: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spec(_Document):
     """The document that crosses to the other machine. It holds no secret in clear and no path of this one.
 
@@ -154,7 +168,8 @@ class Spec(_Document):
         gpu: a GPU is asked for, and must be proven.
         internet: the far side may reach the network.
         quick: a few steps on a handful of images, the whole path.
-        budget: seconds the training may take in this session; 0 is no limit.
+        budget: seconds that this session may last, from its start to its result; 0 is no limit.
+        leg: which session of the run this is, from 1; `past` is what a later one goes on from.
         created: ISO 8601, UTC.
         cid: the version of this package at the submitting end.
         secrets: names of the secrets that the run needs, to their ciphertext.
@@ -175,6 +190,8 @@ class Spec(_Document):
     internet: bool = True
     quick: bool = False
     budget: float = 0
+    leg: int = 1
+    past: Past = field(default_factory=Past)
     created: str = ""
     cid: str = ""
     secrets: dict[str, str] = field(default_factory=dict)
@@ -194,6 +211,8 @@ class Result(_Document):
         timeline: seconds that each phase took, in order.
         environment: versions, host, Python, packages.
         tracking: where the run can be looked at, such as the W&B URL.
+        checkpoint: of a leg that left one: `epoch` (complete ones), `epochs` (in all), and `asked` where somebody
+            asked it to stop.
     """
 
     version: int = SPEC_VERSION
@@ -211,6 +230,7 @@ class Result(_Document):
     timeline: dict[str, float] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     tracking: dict[str, str] = field(default_factory=dict)
+    checkpoint: dict[str, Any] = field(default_factory=dict)
 
     @property
     def state(self) -> State:
@@ -322,3 +342,6 @@ class Backend(Protocol):
 
     def cancel(self, leg: Leg) -> None:
         """Stop it. Raises Refused when the platform cannot."""
+
+    def hand_over(self, spec: Spec, leg: Leg, tell: Tell) -> Past:
+        """Make what a leg left, whose spec this is, reachable for the next one. Raises UsageError: no checkpoint."""

@@ -23,6 +23,7 @@ RunArg = Annotated[
     str,
     typer.Argument(metavar="[SLUG]", help="Run id or its start, experiment, slug, owner/slug or URL; the latest run."),
 ]
+RunsArg = Annotated[list[str] | None, typer.Argument(metavar="[SLUG]…", help="Runs as elsewhere; all that are active.")]
 ExperimentOption = Annotated[str, typer.Option("--experiment", "-e", help="Its name in params.yaml.", metavar="NAME")]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a parameter: training.epochs=12.")
@@ -63,16 +64,57 @@ CompetitionSourceOption = Annotated[
 ]
 ModelSourceOption = Annotated[list[str] | None, typer.Option("--model-source", metavar="MODEL", help="Attach a model.")]
 PublicOption = Annotated[bool, typer.Option("--public", help="Make the kernel public; refuses what must stay private.")]
+WaitOption = Annotated[bool, typer.Option("--wait", help="When every slot is taken, wait until one is free.")]
+UntilDoneOption = Annotated[
+    bool, typer.Option("--until-done", help="When a session ends before the training does, start the next leg.")
+]
+NewOption = Annotated[bool, typer.Option("--new", help="A second run, although the same one is on its way.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Answer every question with yes.")]
+PatienceOption = Annotated[
+    str, typer.Option("--patience", metavar="TIME", help="To end by itself once it was asked to; 0 does not ask.")
+]
+DeleteOption = Annotated[
+    bool,
+    typer.Option("--delete", help="Delete its kernel, log and outputs: that stops it and its billing for certain."),
+]
 FollowOption = Annotated[bool, typer.Option("--follow", "-f", help="Until the run ends.")]
 TailOption = Annotated[int | None, typer.Option("--tail", "-n", min=0, metavar="N", help="Only the last N lines.")]
+GrepOption = Annotated[
+    str, typer.Option("--grep", metavar="PATTERN", help="Only lines in which this regular expression is found.")
+]
+SinceOption = Annotated[
+    str, typer.Option("--since", metavar="TIME", help="Only the last so long before its last line, such as 10m.")
+]
+StderrOption = Annotated[bool, typer.Option("--stderr", help="Only what went to stderr.")]
 ToOption = Annotated[
     Path | None, typer.Option("--to", metavar="DIR", help="Write into this folder, and nothing besides it.")
 ]
+IncludeOption = Annotated[
+    list[str] | None, typer.Option("--include", metavar="GLOB", help="Only these: *.pt, weights/*, a folder.")
+]
+ExcludeOption = Annotated[list[str] | None, typer.Option("--exclude", metavar="GLOB", help="Not these.")]
 ExitCodeOption = Annotated[bool, typer.Option("--exit-code", help="End with the run's own exit code.")]
+SecretArg = Annotated[
+    str, typer.Argument(metavar="NAME", help="GDRIVE_CREDENTIALS_DATA, WANDB_API_KEY or GITHUB_TOKEN.")
+]
+FromFileOption = Annotated[
+    Path | None, typer.Option("--from-file", metavar="FILE", help="The value is all that this file holds.")
+]
+FromEnvFileOption = Annotated[
+    Path | None, typer.Option("--from-env-file", metavar="FILE", help="A .env; without NAME all that cid knows in it.")
+]
+FromDvcOption = Annotated[
+    bool, typer.Option("--from-dvc", help="What `dvc pull` keeps after you signed in; it opens your whole Drive.")
+]
+DataPathArg = Annotated[
+    str, typer.Argument(metavar="[PATH]", help="A folder with data.yaml, or its .dvc file; detection.data.path.")
+]
 PortOption = Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")]
 StateOption = Annotated[
     Path | None, typer.Option("--state", metavar="DIR", help="Where it keeps what is pushed to it.")
+]
+FaultsOption = Annotated[
+    Path | None, typer.Option("--faults", metavar="FILE", help="A YAML list of what is to go wrong; docs/guide.md.")
 ]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]

@@ -9,7 +9,7 @@ _CANDIDATES = 64
 
 @dataclass(slots=True)
 class _Stream:
-    """Attributes: known (lines that were given out), places (where this reading may have begun), read (lines so far)."""
+    """Attributes: known lines, the places in them where this reading may have begun, and how many it has read."""
 
     known: list[str] = field(default_factory=list)
     places: list[int] = field(default_factory=list)

@@ -1,12 +1,17 @@
 """How runs look on the screen."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from containerid.console import Screen, duration
 from containerid.job import State
 from containerid.runs.registry import Registry, Run
+
+if TYPE_CHECKING:
+    from containerid.diagnosis import Diagnosis
+    from containerid.runs.verify import Findings
 
 _MARKS = {State.SUCCEEDED: "✓", State.FAILED: "✗", State.LOST: "✗", State.REFUSED: "✗"}
 _TOP = ("test/mAP50", "test/mAP50-95", "test/precision", "test/recall", "val/mAP50", "val/mAP50-95")
@@ -28,6 +33,16 @@ def show_run(screen: Screen, run: Run) -> None:
     for label, value in rows:
         if value:
             screen.say(f"  {label:<15} {value}")
+    show_diagnosis(screen.say, run.diagnosis)
+
+
+def show_diagnosis(say: Callable[[str], None], diagnosis: "Diagnosis | None") -> None:
+    """Why a run failed, what shows it, and what to do next."""
+    if diagnosis is not None:
+        say(f"  why: {diagnosis.summary} [{diagnosis.kind}]")
+        for line in diagnosis.lines:
+            say(f"  | {line}")
+        say(f"  next: {diagnosis.next}")
 
 
 def _metrics(run: Run) -> list[tuple[str, str]]:
@@ -45,6 +60,18 @@ def near(path: str) -> str:
         return str(Path(path).relative_to(Path.cwd()))
     except ValueError:
         return path
+
+
+def show_findings(screen: Screen, findings: "Findings") -> None:
+    """What became of a run's outputs: what is not as it was, by name, and how many are."""
+    mark = "✓" if findings.verified else "✗"
+    where = near(str(findings.folder))
+    screen.say(f"{mark} {findings.run}  {len(findings.good)} outputs are the manifest's, in {where}")
+    for word, names in (("changed", findings.changed), ("missing", findings.missing)):
+        for name in names:
+            screen.say(f"  {word:<15} {name}")
+    if findings.unknown:
+        screen.say(f"  {'not of the run':<15} {', '.join(findings.unknown)}")
 
 
 def show_history(screen: Screen, run: Run, registry: Registry) -> None:

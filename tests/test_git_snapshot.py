@@ -311,12 +311,15 @@ def test_without_git_it_is_said_that_git_is_missing(door: Project) -> None:
     script = (
         f"from pathlib import Path; from containerid.git import Repository; Repository.open(Path({str(door.root)!r}))"
     )
-    done = subprocess.run([sys.executable, "-c", script], env={"PATH": "/nowhere"}, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], env={"PATH": "/nowhere"}, capture_output=True, text=True, check=False
+    )
     assert done.stderr.splitlines()[-1] == "containerid.errors.GitError: git was not found"
 
 
 def test_a_repository_of_somebody_else_is_refused_with_gits_own_remedy() -> None:
-    words = "fatal: detected dubious ownership in repository at '/x'\nTo add:\n\n\tgit config --global --add safe.directory /x"
+    command = "git config --global --add safe.directory /x"
+    words = f"fatal: detected dubious ownership in repository at '/x'\nTo add an exception, call:\n\n\t{command}"
     error = complaint(Answer(128, b"", words), "git failed")
     assert "belongs to somebody else" in error.message
-    assert error.hint == "git config --global --add safe.directory /x"
+    assert error.hint == command

@@ -19,18 +19,22 @@ class Entry:
         target: `module:factory`; the factory takes the home and the backend's settings.
         git: the git mode when the user names none.
         first, cap: seconds between two looks at a leg: the first wait, which doubles up to the cap.
+        billed: hours on its GPUs count against a quota.
+        limit: seconds that a session lasts at most; 0 where nothing ends it.
     """
 
     target: str
     git: str
     first: float
     cap: float
+    billed: bool = False
+    limit: float = 0
 
 
 TABLE: dict[str, Entry] = {
-    "kaggle": Entry("containerid.kaggle.backend:open_kaggle", "branch", 2, 60),
+    "kaggle": Entry("containerid.kaggle.backend:open_kaggle", "branch", 2, 60, billed=True, limit=12 * 3600),
     "local": Entry("containerid.backends.local:LocalBackend", "snapshot", 0.2, 1),
-    "rehearsal": Entry("containerid.kaggle.backend:open_rehearsal", "snapshot", 0.2, 2),
+    "rehearsal": Entry("containerid.kaggle.backend:open_rehearsal", "snapshot", 0.2, 2, limit=12 * 3600),
 }
 
 

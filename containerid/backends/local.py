@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 from containerid.errors import NotFound, Refused, UsageError
 from containerid.events import LogLine
 from containerid.home import Home
-from containerid.job import Leg, Output, Plan, Spec, State, Status, Tell
+from containerid.job import Leg, Output, Past, Plan, Spec, State, Status, Tell
 from containerid.process import started_at
 
 _POLL = 0.1
@@ -51,6 +51,7 @@ class LocalBackend:
     def submit(self, spec: Spec) -> Leg:
         """Start the supervisor in a session of its own."""
         parcel = self._home.parcel(spec.run)
+        _set_aside(parcel, spec.leg - 1)
         (parcel / "spec.json").write_text(json.dumps(spec.to_dict(), indent=1), encoding="utf-8")
         command = [sys.executable, "-m", "containerid.backends.supervisor", str(parcel)]
         with (parcel / "supervisor.log").open("wb") as log:
@@ -60,16 +61,19 @@ class LocalBackend:
                 stdout=log,
                 stderr=log,
                 cwd=spec.code.folder or None,
+                env={**os.environ, **_values(self._home, spec.secrets)},
                 start_new_session=True,
             )
-        record = {"pid": process.pid, "started": started_at(process.pid)}
+        record = {"pid": process.pid, "started": started_at(process.pid), "leg": spec.leg}
         (parcel / "process.json").write_text(json.dumps(record), encoding="utf-8")
         return Leg(handle=f"{process.pid}", version=spec.run)
 
     def find(self, spec: Spec) -> Leg | None:
         """The leg whose process was recorded."""
         record = _read(self._home.parcel(spec.run) / "process.json")
-        return Leg(handle=str(record["pid"]), version=spec.run) if record else None
+        if record is None or record.get("leg", 1) != spec.leg:
+            return None
+        return Leg(handle=str(record["pid"]), version=spec.run)
 
     def status(self, leg: Leg) -> Status:
         """Running while the supervisor lives; then how it ended."""
@@ -106,11 +110,22 @@ class LocalBackend:
 
     def download(self, output: Output, to: Path) -> str:
         """A hard link where the file system has them, else a copy."""
+        to.unlink(missing_ok=True)
         try:
             os.link(output.source, to)
         except OSError:
             shutil.copyfile(output.source, to)
         return ""
+
+    def hand_over(self, spec: Spec, leg: Leg, tell: Tell) -> Past:
+        """The output folder: the next leg goes on in it. Raises UsageError: it holds no checkpoint."""
+        from containerid.config import ENTRY
+
+        del leg, tell
+        folder = self._home.parcel(spec.run) / "out"
+        if spec.entry == ENTRY and not (folder / "weights" / "resume.pt").is_file():
+            raise UsageError(f"leg {spec.leg} of {spec.run} left no checkpoint to go on from", hint="cid train")
+        return Past(kind="folder", source=str(folder))
 
     def cancel(self, leg: Leg) -> None:
         """Ask the training to stop; it writes its result."""
@@ -119,6 +134,21 @@ class LocalBackend:
             raise Refused(f"the local run {leg.version} is not running")
         with suppress(ProcessLookupError):
             os.kill(record["pid"], signal.SIGTERM)
+
+
+def _values(home: Home, names: Iterable[str]) -> dict[str, str]:
+    """Secrets go to the training through its environment, and lie in no file of the run."""
+    from containerid.keychain import Keychain
+
+    keychain = Keychain(home) if (wanted := tuple(names)) else None
+    return {name: value for name in wanted if keychain and (value := keychain.get(name))}
+
+
+def _set_aside(parcel: Path, leg: int) -> None:
+    """What tells of the leg before must not be taken for the next one's."""
+    (parcel / "exit.json").unlink(missing_ok=True)
+    if leg and (parcel / "log.jsonl").exists():
+        (parcel / "log.jsonl").replace(parcel / f"log-{leg}.jsonl")
 
 
 def _wait_for(path: Path, backend: LocalBackend, leg: Leg, *, follow: bool) -> Any:

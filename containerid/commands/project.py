@@ -65,4 +65,8 @@ def demo(screen: "Screen", to: o.ToOption = None) -> None:
     from containerid.demo import show
 
     run = show(to, tell=screen.tell)
-    finish(screen, run)
+    try:
+        finish(screen, run)
+    finally:
+        if run.outputs:
+            screen.say(f"summary: {run.outputs}/summary.md")

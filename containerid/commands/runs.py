@@ -1,4 +1,4 @@
-"""Commands about runs: status, logs, fetch, ls, show."""
+"""Commands about runs: status, logs, fetch, verify, ls, show."""
 
 from typing import TYPE_CHECKING
 
@@ -39,37 +39,77 @@ def _mirror(run: "Run", *, wanted: bool) -> None:
 
 
 @command(app, "logs")
-def logs(screen: "Screen", run: o.RunArg = "", follow: o.FollowOption = False, tail: o.TailOption = None) -> None:
-    """Show a run's log.
+def logs(
+    screen: "Screen",
+    run: o.RunArg = "",
+    follow: o.FollowOption = False,
+    tail: o.TailOption = None,
+    grep: o.GrepOption = "",
+    since: o.SinceOption = "",
+    stderr: o.StderrOption = False,
+) -> None:
+    """Show a run's log, and why it failed.
 
     Example: cid logs exp001 -f
     """
     from containerid import runs
-    from containerid.runs.logs import read
+    from containerid.runs.logs import Wanted, explain, read
+    from containerid.views import show_diagnosis
 
     home = runs.Home.of_user()
     found = runs.find(runs.Registry(home.registry), run)
+    wanted = Wanted(tail, o.seconds(since) if since else None, grep, stderr)
     lines = []
-    for line in read(found, home=home, follow=follow, tail=tail):
+    for line in read(found, home=home, follow=follow, wanted=wanted):
         lines.append(line)
         screen.say(line.text)
-    screen.document({"run": found.run, "lines": [{"time": e.time, "stream": e.stream, "text": e.text} for e in lines]})
+    diagnosis = explain(found, lines)
+    document = {"run": found.run, "lines": [{"time": e.time, "stream": e.stream, "text": e.text} for e in lines]}
+    screen.document({**document, "diagnosis": diagnosis.document() if diagnosis else None})
+    show_diagnosis(screen.hint, diagnosis)
 
 
 @command(app, "fetch")
-def fetch(screen: "Screen", run: o.RunArg = "", to: o.ToOption = None) -> None:
+def fetch(
+    screen: "Screen",
+    run: o.RunArg = "",
+    to: o.ToOption = None,
+    include: o.IncludeOption = None,
+    exclude: o.ExcludeOption = None,
+) -> None:
     """Download a run's outputs, verified.
 
-    They are filed under runs/<run>. Example: cid fetch exp001
+    They are filed under runs/<run>; what is there and good is not fetched again. Example: cid fetch exp001
     """
     from containerid import runs
     from containerid.views import show_run
 
     home = runs.Home.of_user()
     found = runs.find(runs.Registry(home.registry), run)
-    fetched = runs.fetch(found, home=home, to=to.absolute() if to else None, tell=screen.tell)
+    folder = to.absolute() if to else None
+    fetched = runs.fetch(found, home=home, to=folder, include=include or (), exclude=exclude or (), tell=screen.tell)
     screen.document(fetched.document())
     show_run(screen, fetched)
+
+
+@command(app, "verify")
+def verify(screen: "Screen", run: o.RunArg = "") -> None:
+    """Compare a run's fetched outputs with its manifest, again.
+
+    Exit 10 when something is missing or was changed. Example: cid verify exp001
+    """
+    from containerid import runs
+    from containerid.errors import OutputsUnverified
+    from containerid.views import show_findings
+
+    home = runs.Home.of_user()
+    findings = runs.verify(runs.find(runs.Registry(home.registry), run), home=home)
+    screen.document(findings.document())
+    show_findings(screen, findings)
+    if not findings.verified:
+        bad = len(findings.changed) + len(findings.missing)
+        screen.complain(OutputsUnverified(f"{bad} outputs are not the manifest's", hint=f"cid fetch {findings.run}"))
+        raise typer.Exit(OutputsUnverified.code)
 
 
 @command(app, "ls")

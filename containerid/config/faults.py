@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -76,23 +76,17 @@ def _problem(model: type[BaseModel], error: dict[str, Any]) -> Problem:
     match error["type"]:
         case "extra_forbidden":
             return path, _unknown(_inside(model, path[:-1]), str(path[-1]))
-        case "missing":
-            return path, "is missing"
         case "value_error":
             return path, str(error["ctx"]["error"])
-        case "model_type" | "model_attributes_type" | "dict_type":
-            return path, f"must be a section of `key: value` lines, not {shown(error['input'])}"
         case "argument":
             return path, error["msg"]
-        case _:
-            return path, f"{error['msg'][:1].lower()}{error['msg'][1:]}, not {shown(error['input'])}"
+        case _:  # every value is read by a rule, so what is left is a section that is none
+            return path, f"must be a section of `key: value` lines, not {shown(error['input'])}"
 
 
 def _inside(model: type[BaseModel], path: KeyPath) -> type[BaseModel]:
     for part in path:
-        inner = model.model_fields[str(part)].annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            model = inner
+        model = cast("type[BaseModel]", model.model_fields[str(part)].annotation)
     return model
 
 

@@ -60,7 +60,7 @@ class Params(Section):
         return gates
 
     @classmethod
-    def check(cls, document: Any) -> "Params | list[Problem]":
+    def check(cls, document: Mapping[str, Any]) -> "Params | list[Problem]":
         """The parameters, or every problem of the section, by its path in it."""
         free = _trains_itself(document)
         found = checked(cls, _without_empty(document), {"free": free})
@@ -98,7 +98,7 @@ class Params(Section):
         return tuple(traps.found(self))
 
 
-def contradictions(document: Any, *, free: bool) -> Iterator[Problem]:
+def contradictions(document: Mapping[str, Any], *, free: bool) -> Iterator[Problem]:
     """What no section can see by itself; the document may be wrong in any other way.
 
     Args:
@@ -114,8 +114,8 @@ def contradictions(document: Any, *, free: bool) -> Iterator[Problem]:
         yield ("data", "provider"), "is `kaggle`, but `data.kaggle` names no dataset"
 
 
-def _section(document: Any, name: str) -> Mapping[str, Any]:
-    section = document.get(name) if isinstance(document, Mapping) else None
+def _section(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    section = document.get(name)
     return section if isinstance(section, Mapping) else {}
 
 
@@ -127,14 +127,12 @@ def _bound(metric: str, bound: Any, *, free: bool) -> Any:
     raise ValueError(f"no metric is called so{suggestion(metric, [*METRICS, LATENCY])}")
 
 
-def _without_empty(document: Any) -> Any:
+def _without_empty(document: Mapping[str, Any]) -> dict[str, Any]:
     """A section whose lines are all commented out is as good as left out."""
-    if not isinstance(document, Mapping):
-        return document
     return {name: value for name, value in document.items() if value is not None or name not in Params.model_fields}
 
 
-def _trains_itself(document: Any) -> bool:
+def _trains_itself(document: Mapping[str, Any]) -> bool:
     try:
         return bool(read([module()], _section(document, "training").get("entry") or ENTRY) != ENTRY)
     except ValueError:

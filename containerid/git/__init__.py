@@ -10,7 +10,7 @@ from typing import Self
 
 from containerid.errors import GitError
 from containerid.git import archive as archives
-from containerid.git import delivery, gate, worktree
+from containerid.git import delivery, gate, marks, worktree
 from containerid.git.archive import Archive
 from containerid.git.delivery import Pushed
 from containerid.git.plumbing import Plumbing
@@ -140,6 +140,27 @@ class Repository:
             GitError: it did not answer.
         """
         return bool(holder(self._git, tips(self._git, remote), sha))
+
+    def mark(self, remote: Remote, ref: str, message: str) -> None:
+        """Make a ref of cid's own on a remote; see `containerid.git.marks.put`."""
+        marks.put(self._git, remote, ref, message)
+
+    def marks(self, remote: Remote) -> dict[str, str]:
+        """The refs of cid's own on a remote: ref to object id. Raises GitError: it did not answer."""
+        return marks.listed(self._git, remote)
+
+    def unmark(self, remote: Remote, refs: Sequence[str]) -> str:
+        """Delete refs of cid's own on a remote; why it refused, empty when it did not."""
+        return marks.drop(self._git, remote, refs)
+
+    def branch_of(self, remote: Remote, sha: str) -> str:
+        """A branch or tag on the remote from which a commit can be reached; empty when there is none.
+
+        Raises:
+            GitError: it did not answer.
+        """
+        found = {ref: tip for ref, tip in tips(self._git, remote).items() if not ref.startswith(marks.OURS)}
+        return holder(self._git, found, sha)
 
     def archive(self, tree: str, exclude: Sequence[str] = ()) -> Archive:
         """A tree as tar.xz: the same bytes for the same tree.

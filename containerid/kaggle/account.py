@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from containerid.kaggle.listing import Listing
 
 REHEARSAL = "rehearsal"
+STALL = 30.0
+"""Seconds without a byte after which a download is broken off, and gone on with."""
 
 
 class Account:
@@ -73,7 +75,7 @@ class Account:
         """Where its files lie."""
         from containerid.kaggle.download import Storage
 
-        return Storage(self.origin, os.environ)
+        return Storage(self.origin, os.environ, stall=STALL)
 
     @cached_property
     def datasets(self) -> "Datasets":
@@ -81,7 +83,7 @@ class Account:
         from containerid.kaggle.datasets import Datasets
         from containerid.kaggle.transport import Session
 
-        return Datasets(self.api, Session(os.environ), self._clock)
+        return Datasets(self.api, Session(os.environ), self._clock, self._home.folder("uploads"))
 
     @cached_property
     def owner(self) -> str:

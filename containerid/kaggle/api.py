@@ -152,20 +152,20 @@ class Kaggle:
         body = self.wire.call(f"{_DATASETS}/GetDatasetStatus", request.to_dict())
         return str(body.get("status") or "not_yet_persisted").lower()
 
-    def create_dataset(self, dataset: str, title: str, tokens: list[str]) -> None:
+    def create_dataset(self, dataset: str, title: str, tokens: list[str], description: str = "") -> None:
         """Create a private dataset from uploaded files. Raises Refused, also when the name is taken."""
         request = datasets.ApiCreateDatasetRequest()
         request.owner_slug, request.slug = split(dataset)
         request.title, request.license_name, request.is_private = title, "other", True
-        request.files = [_new_file(token) for token in tokens]
+        request.files, request.description = [_new_file(token) for token in tokens], description or None
         _must_not_say(self.wire.call(f"{_DATASETS}/CreateDataset", request.to_dict(), again=False), "error")
 
-    def create_dataset_version(self, dataset: str, notes: str, tokens: list[str]) -> None:
-        """Give a dataset a new version that holds these uploaded files. Raises Refused."""
+    def create_dataset_version(self, dataset: str, notes: str, tokens: list[str], *, last: bool = False) -> None:
+        """Give a dataset a new version of these uploaded files, with `last` the only one left. Raises Refused."""
         request = datasets.ApiCreateDatasetVersionRequest()
         request.owner_slug, request.dataset_slug = split(dataset)
         body = datasets.ApiCreateDatasetVersionRequestBody()
-        body.version_notes, body.files = notes, [_new_file(token) for token in tokens]
+        body.version_notes, body.files, body.delete_old_versions = notes, [_new_file(token) for token in tokens], last
         request.body = body
         _must_not_say(self.wire.call(f"{_DATASETS}/CreateDatasetVersion", request.to_dict(), again=False), "error")
 

@@ -5,26 +5,32 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from containerid.errors import CidError, NotFound, Refused
+from containerid.errors import CidError, NotFound
 from containerid.events import Caution, LogLine
-from containerid.home import Home
-from containerid.job import Data, Leg, Output, Plan, Spec, State, Status, Tell
-from containerid.kaggle import kernel, packing, plan
+from containerid.home import Home, keep
+from containerid.job import Data, Leg, Output, Past, Plan, Spec, State, Status, Tell
+from containerid.kaggle import kernel, plan, preflight
 from containerid.kaggle.account import REHEARSAL, Account
 from containerid.kaggle.clock import Clock
+from containerid.kaggle.control import Control, address
 from containerid.kaggle.links import Links
 from containerid.kaggle.plan import KaggleSettings
+from containerid.outlook import Finding, Outlook
 
 if TYPE_CHECKING:
+    from containerid.kaggle import sets
     from containerid.kaggle.answers import Quota
+    from containerid.kaggle.vault import Vault
 
 _ARCHIVE = "code.tar.xz"
 _SESSION = "session.json"
+_VERSIONS = 5
+"""How many versions of a kept kernel are looked through for a run's own."""
+
 _FRESH = 60.0
 """Seconds for which an answer about a session is as good as a new one to who follows its log."""
 
@@ -63,7 +69,7 @@ class KaggleBackend:
         self._clock = clock or Clock()
         self._account = Account(home, self._settings.username, rehearses=self._rehearses, clock=self._clock)
         self._said: dict[Leg, tuple[float, State]] = {}
-        self._digests: dict[Path, str] = {}
+        self._sets: dict[Path, sets.Set] = {}
 
     @cached_property
     def _links(self) -> Links:
@@ -79,6 +85,14 @@ class KaggleBackend:
         """This week's GPU hours."""
         return self._account.api.quota()
 
+    def outlook(self, own: Mapping[str, str]) -> Outlook:
+        """The account, its hours and its sessions; see `containerid.outlook.Metered`."""
+        return preflight.outlook(self._account.api, self.account(), own)
+
+    def inspect(self, spec: Spec) -> Iterator[Finding]:
+        """What the kernel will attach, looked at."""
+        return preflight.inspect(self._account.api, self._account.owner, self._settings, spec)
+
     def prepare(self, spec: Spec, tell: Tell) -> Spec:
         """Send the data folder, and the code for the transport `dataset`, as private datasets that lie there for good.
 
@@ -90,14 +104,34 @@ class KaggleBackend:
             tell(Caution(caution))
         named = self._named(spec)
         if spec.data.provider == "folder":
-            folder = self._folder(spec)
-            with TemporaryDirectory(dir=self._home.folder("uploads")) as scratch:
-                files = partial(_pack, folder, Path(scratch))
-                self._account.datasets.ensure(named.data.source, files, tell)
+            self.place(self._folder(spec), spec.data.digest, tell)
         if named.code.transport == "dataset":
             archive = self._home.parcel(spec.run) / _ARCHIVE
             self._account.datasets.ensure(named.code.dataset, lambda: [archive], tell)
         return named
+
+    def place(self, folder: Path, digest: str, tell: Tell) -> "sets.Placed":
+        """See to it that a folder of data is on Kaggle; `digest` is what `training.data.digest` gives for it."""
+        from containerid.kaggle import sets
+
+        return sets.place(self._set(folder), digest, self._account, self._home, tell)
+
+    def attached(self, data: Data) -> Data:
+        """Where data in DVC lies on Kaggle already, if it does."""
+        from containerid.kaggle import sets
+
+        return sets.attached(data, self._account)
+
+    def seal(self, spec: Spec, values: Mapping[str, str], tell: Tell) -> Spec:
+        """The spec with these secrets closed for its run; see `containerid.kaggle.vault`."""
+        return self.vault.seal(spec, values, tell)
+
+    @cached_property
+    def vault(self) -> "Vault":
+        """Where the key lies that opens a run's secrets."""
+        from containerid.kaggle.vault import Vault
+
+        return Vault(self._account, self._home, self._clock)
 
     def plan(self, spec: Spec) -> Plan:
         """The kernel and its metadata as they would be pushed.
@@ -108,7 +142,8 @@ class KaggleBackend:
         spec = self._named(spec)
         plan.check(spec, self._settings)
         code = (self._home.parcel(spec.run) / _ARCHIVE).read_bytes() if spec.code.transport == "embed" else b""
-        source = kernel.render(spec, code=code, package=b"" if spec.code.holds_package else kernel.package())
+        package = b"" if spec.code.holds_package else kernel.package()
+        source = kernel.render(spec, code=code, package=package, control=address(self._account.owner, spec))
         metadata = kernel.metadata(spec, self._options(spec))
         files = {kernel.CODE_FILE: source.encode(), kernel.METADATA_FILE: json.dumps(metadata, indent=2).encode()}
         if self._settings.session_limit:
@@ -127,13 +162,14 @@ class KaggleBackend:
         parcel = self._home.parcel(spec.run)
         if not _holds(parcel, spec):
             for name, content in self.plan(spec).files.items():
-                (parcel / name).write_bytes(content)
+                keep(parcel / name, content)
         metadata = json.loads((parcel / kernel.METADATA_FILE).read_bytes())
         source = (parcel / kernel.CODE_FILE).read_text(encoding="utf-8")
         limit = json.loads((parcel / _SESSION).read_bytes())["limit"] if (parcel / _SESSION).exists() else None
-        pushed = self._account.api.push(metadata, source, session_limit=limit)
+        with preflight.dated(self._account.api):
+            pushed = self._account.api.push(metadata, source, session_limit=limit)
         if pushed.missing:
-            own = pushed.version == 1 and pushed.kernel.endswith(f"/{kernel.slug(spec.run)}")
+            own = pushed.version == 1 and pushed.kernel.endswith(f"/{kernel.slug(spec.run, spec.leg)}")
             self._stop_without(pushed.kernel, pushed.missing, pushed.url, own=own)
         return Leg(pushed.kernel, str(pushed.version), pushed.url)
 
@@ -149,19 +185,18 @@ class KaggleBackend:
         raise without_sources(dict(missing), stopped=stopped, url=url)
 
     def find(self, spec: Spec) -> Leg | None:
-        """The kernel of this run, when its newest source holds the run's id."""
+        """The kernel version of this run: its source holds the run's id. A kept kernel may have newer versions."""
         path = self._home.parcel(spec.run) / kernel.METADATA_FILE
-        name = (
-            json.loads(path.read_bytes())["id"] if path.exists() else f"{self._account.owner}/{kernel.slug(spec.run)}"
-        )
-        try:
-            found = self._account.api.get(name)
-        except NotFound:
-            return None
-        if not re.search(rf"(?<![\w-]){re.escape(spec.run)}(?![\w-])", found.source):
-            return None
-        version = str(found.version or "")
-        return Leg(name, version, f"{self._account.origin.pages}/code/{name}")
+        usual = f"{self._account.owner}/{kernel.slug(spec.run, spec.leg)}"
+        name = json.loads(path.read_bytes())["id"] if path.exists() else usual
+        with suppress(NotFound):
+            newest = self._account.api.get(name)
+            older = range(newest.version - 1, max(newest.version - _VERSIONS, 0), -1)
+            for number in (newest.version, *older):
+                found = newest if number == newest.version else self._account.api.get(name, str(number))
+                if re.search(rf"(?<![\w-]){re.escape(spec.run)}(?![\w-])", found.source):
+                    return Leg(name, str(number or ""), f"{self._account.origin.pages}/code/{name}")
+        return None
 
     def status(self, leg: Leg) -> Status:
         """What Kaggle says. Right after a push it may know the kernel and not yet its session: that is queued."""
@@ -204,11 +239,20 @@ class KaggleBackend:
         return self._account.storage.fetch(self._links.of(output), output, to)
 
     def cancel(self, leg: Leg) -> None:
-        """Raises Refused: a session's id, without which Kaggle stops none, is known inside the session alone."""
-        url = leg.url or f"{self._account.origin.pages}/code/{leg.handle}"
-        raise Refused(
-            "Kaggle's API cannot stop a session from outside", hint=f"stop it, or delete the kernel, at {url}"
-        )
+        """Stop a session by the id that it told. Raises Refused: it told none."""
+        self.control.end(leg, lambda _: None)
+
+    @cached_property
+    def control(self) -> Control:
+        """All the ways to stop a session of this account."""
+        return Control(self._account, self._home)
+
+    def hand_over(self, spec: Spec, leg: Leg, tell: Tell) -> Past:
+        """See `containerid.kaggle.handover`."""
+        from containerid.kaggle.handover import hand_over
+
+        state, scratch = self.status(leg).state, self._home.folder("uploads")
+        return hand_over(self._account, spec, leg, state, self.outputs(leg), self.download, scratch, tell)
 
     def _options(self, spec: Spec) -> kernel.KernelOptions:
         settings = self._settings
@@ -229,7 +273,7 @@ class KaggleBackend:
         """The spec with the names that its data and code have on Kaggle, sent or not."""
         if spec.data.provider == "folder":
             folder = self._folder(spec)
-            source = f"{self._account.owner}/cid-data-{self._digest(folder)[:12]}"
+            source = f"{self._account.owner}/{self._set(folder).slug}"
             spec = replace(spec, data=Data(provider="kaggle", source=source, digest=spec.data.digest))
         if spec.code.transport == "dataset" and not spec.code.dataset:
             dataset = f"{self._account.owner}/cid-code-{spec.code.digest[:12]}"
@@ -240,14 +284,12 @@ class KaggleBackend:
         path = Path(spec.data.source).expanduser()
         return path.parent if path.is_file() else path
 
-    def _digest(self, folder: Path) -> str:
-        if folder not in self._digests:
-            self._digests[folder] = packing.digest(folder, packing.content(folder))
-        return self._digests[folder]
+    def _set(self, folder: Path) -> "sets.Set":
+        from containerid.kaggle import sets
 
-
-def _pack(folder: Path, scratch: Path) -> list[Path]:
-    return packing.pack(folder, packing.content(folder), scratch)
+        if folder not in self._sets:
+            self._sets[folder] = sets.Set(folder, self._settings.project or folder)
+        return self._sets[folder]
 
 
 def _holds(parcel: Path, spec: Spec) -> bool:

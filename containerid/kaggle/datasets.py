@@ -1,7 +1,6 @@
 """Private datasets that are named by what they hold: sent once, and there for every later run."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,8 +8,8 @@ from containerid.errors import NotFound, Refused, Unreachable
 from containerid.events import Step
 from containerid.job import Tell
 from containerid.kaggle.clock import Clock
-from containerid.kaggle.transport import Session, Transient, patiently
-from containerid.kaggle.wire import read_answer
+from containerid.kaggle.transport import Session
+from containerid.kaggle.uploads import Uploads
 
 if TYPE_CHECKING:
     from containerid.kaggle.api import Kaggle
@@ -19,8 +18,8 @@ READY, FAILED, DELETED = "ready", "failed", "deleted"
 _WAIT = 1800.0
 """Seconds: Kaggle has taken 15 minutes for 228 MB."""
 
-_SLOW = 300.0
-"""Seconds that storage may take to answer, and a full send buffer to drain, while a file is sent."""
+_PAGE = 200
+_PAGES = 20
 
 
 class Datasets:
@@ -30,20 +29,25 @@ class Datasets:
         api: Kaggle.
         session: for storage.
         clock: for the wait until Kaggle has unpacked a dataset.
+        begun: a folder that notes which uploads were begun, so that another process can go on with them.
     """
 
-    def __init__(self, api: "Kaggle", session: Session, clock: Clock) -> None:
+    def __init__(self, api: "Kaggle", session: Session, clock: Clock, begun: Path | None = None) -> None:
         self._api = api
-        self._session = session
         self._clock = clock
+        self._uploads = Uploads(api, session, begun)
 
-    def ensure(self, dataset: str, files: Callable[[], Sequence[Path]], tell: Tell) -> None:
+    def ensure(self, dataset: str, files: Callable[[], Sequence[Path]], tell: Tell, notes: str = "") -> bool:
         """See to it that a dataset is there and ready.
 
         Args:
             dataset: `owner/slug`; its name says what it holds.
             files: makes the files; called only when they have to be sent.
             tell: gets the steps.
+            notes: what it is to say about itself.
+
+        Returns:
+            Whether anything was sent.
 
         Raises:
             Refused: Kaggle does not take the dataset, or cannot unpack it.
@@ -52,10 +56,11 @@ class Datasets:
         state = self.state(dataset)
         if state == READY:
             tell(Step("dataset", f"{dataset} is on Kaggle already"))
-            return
-        if state in {"", FAILED, DELETED}:
-            self._send(dataset, files(), tell, new=state == "")
+            return False
+        if missing := state in {"", FAILED, DELETED}:
+            self.put(dataset, files(), tell, notes=notes)
         self.wait(dataset, tell)
+        return missing
 
     def state(self, dataset: str) -> str:
         """Kaggle's word for where it is, in lower case; empty when the user has no such dataset."""
@@ -85,31 +90,58 @@ class Datasets:
             raise Unreachable(f"{dataset} is still {state or 'not to be seen'}", hint="try again later", retryable=True)
         tell(Step("dataset", f"{dataset} is ready"))
 
-    def _send(self, dataset: str, files: Sequence[Path], tell: Tell, *, new: bool) -> None:
-        tokens = []
-        for path in files:
-            tell(Step("upload", f"{path.name} ({path.stat().st_size / 1e6:.1f} MB)"))
-            tokens.append(patiently(partial(self.upload, path)))
+    def put(self, dataset: str, files: Sequence[Path], tell: Tell, *, notes: str, last: bool = False) -> None:
+        """Send files as a dataset that is new, or as a new version of one, and wait for nothing.
+
+        Args:
+            dataset: `owner/slug`.
+            files: of the version, all of them.
+            tell: gets the steps.
+            notes: what the version says about itself.
+            last: no older version is left.
+
+        Raises:
+            Refused: Kaggle does not take it.
+            Unreachable: it did not get through; the same call goes on with the files that were not sent whole.
+        """
+        tokens = [self._uploads.send(path, tell) for path in files]
+        before = self.state(dataset)
         try:
-            if new:
-                self._api.create_dataset(dataset, dataset.partition("/")[2], tokens)
+            if before:
+                self._api.create_dataset_version(dataset, notes, tokens, last=last)
             else:
-                self._api.create_dataset_version(dataset, "sent again", tokens)
+                self._api.create_dataset(dataset, dataset.partition("/")[2], tokens, notes)
         except (Unreachable, Refused):
             # The answer may be lost, or another cid was quicker: what counts is whether the dataset is there.
-            if self.state(dataset) in {"", FAILED, DELETED}:
+            if last or self.state(dataset) in {"", FAILED, DELETED}:
                 raise
+        finally:
+            self._uploads.forget(files)
 
-    def upload(self, path: Path) -> str:
-        """Send one file, streamed from disk; the token that stands for it. Raises Transient for a fault that passes."""
-        token, address = self._api.start_upload(path)
-        if not self._api.origin.may_hold_files(address, upload=True):
-            raise Unreachable(f"Kaggle wants {path.name} sent to a place that is not its own", hint="cid doctor")
-        with path.open("rb") as file:
-            body = file if path.stat().st_size else b""
-            response = self._session.send("PUT", address, data=body, read=_SLOW, connect=_SLOW)
-        answer = read_answer(response)
-        if answer.status in {200, 201}:
-            return token
-        lost = Unreachable(f"{path.name} was not taken (HTTP {answer.status})", hint="try again", retryable=True)
-        raise Transient(lost) if answer.status == 429 or answer.status >= 500 else lost
+    def files(self, dataset: str) -> set[str]:
+        """The names of the files at the top of the newest version. Raises NotFound when there is no such dataset."""
+        owner, _, slug = dataset.partition("/")
+        body = {"ownerSlug": owner, "datasetSlug": slug, "pageSize": _PAGE}
+        answer = self._api.wire.call("datasets.DatasetApiService/ListDatasetFiles", body)
+        return {str(each.get("name", "")) for each in answer.get("datasetFiles") or ()}
+
+    def delete(self, dataset: str) -> None:
+        """Delete a dataset, all its versions. Raises NotFound when there is none, Refused when Kaggle does not."""
+        owner, _, slug = dataset.partition("/")
+        body = {"ownerSlug": owner, "datasetSlug": slug}
+        answer = self._api.wire.call("datasets.DatasetApiService/DeleteDataset", body, again=False)
+        if said := answer.get("error"):
+            raise Refused(f"Kaggle does not delete {dataset}: {said}")
+
+    def mine(self, words: str) -> list[str]:
+        """`owner/slug` of the user's own datasets whose title holds these words."""
+        found: list[str] = []
+        token = ""
+        for _ in range(_PAGES):
+            body = {"group": "MY", "search": words, "pageSize": _PAGE, "pageToken": token}
+            answer = self._api.wire.call("datasets.DatasetApiService/ListDatasets", body)
+            found += [str(each["ref"]) for each in answer.get("datasets") or () if each.get("ref")]
+            token = str(answer.get("nextPageToken") or "")
+            if not token:
+                break
+        return list(dict.fromkeys(found))

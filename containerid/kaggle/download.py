@@ -187,9 +187,10 @@ class _Stream:
                 self._restart()
                 raise Transient(unreachable(f"{self._output.name} changed while it was fetched"), after=0)
             end = self._end(response)
+            most = LIMIT if self._output.size is None else self._output.size
             for data in steadily(response, self._source.stall):
-                if self._at + len(data) > (LIMIT if end is None else end):
-                    raise _Wrong(f"{self._output.name} is longer than the {end or LIMIT:,} bytes that were promised")
+                if self._at + len(data) > most:
+                    raise _Wrong(f"{self._output.name} is longer than the {most:,} bytes that were to come")
                 self._at = self._partial.write(data, self._at)
                 self._digests.update(data)
             self._check(response, end)

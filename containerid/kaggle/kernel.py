@@ -11,7 +11,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from containerid.errors import CidError, UsageError
 from containerid.job import Spec
+from containerid.training.sealed import Sealed
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -81,11 +82,14 @@ class KernelOptions:
     slug: str = ""
 
 
-def slug(run: str) -> str:
-    """The kernel's name for a run: `cid-<run>` as Kaggle writes names, so that title and slug are one."""
+def slug(run: str, leg: int = 1, chosen: str = "") -> str:
+    """The kernel's name for a run: `cid-<run>` as Kaggle writes names, so that title and slug are one.
+
+    Each later leg is a kernel of its own, `cid-<run>-l2` and so on, which attaches the outputs of the one before.
+    """
     from slugify import slugify
 
-    return str(slugify(f"cid-{run}"))
+    return (chosen or str(slugify(f"cid-{run}"))) + (f"-l{leg}" if leg > 1 else "")
 
 
 def metadata(spec: Spec, options: KernelOptions) -> dict[str, Any]:
@@ -94,7 +98,7 @@ def metadata(spec: Spec, options: KernelOptions) -> dict[str, Any]:
     Raises:
         UsageError: Kaggle would make another slug of this name, and the kernel would not be found under its own.
     """
-    name = options.slug or slug(spec.run)
+    name = slug(spec.run, spec.leg, options.slug)
     _check_name(name)
     return {
         "id": f"{options.owner}/{name}",
@@ -109,26 +113,28 @@ def metadata(spec: Spec, options: KernelOptions) -> dict[str, Any]:
         "machine_shape": options.accelerator if options.gpu else "",
         "dataset_sources": _datasets(spec, options),
         "competition_sources": list(options.competition_sources),
-        "kernel_sources": list(options.kernel_sources),
+        "kernel_sources": list(dict.fromkeys([*_past(spec, "kernel"), *options.kernel_sources])),
         "model_sources": list(options.model_sources),
         "keywords": [],
     }
 
 
-def render(spec: Spec, *, code: bytes = b"", package: bytes = b"") -> str:
+def render(spec: Spec, *, code: bytes = b"", package: bytes = b"", control: Mapping[str, Any] | None = None) -> str:
     """The kernel's source: ASCII, ready to be pushed.
 
     Args:
         spec: goes into the source as it is.
         code: the tar.xz of the code, for the transport `embed` alone.
         package: what `package()` gives, for code that does not hold containerid itself.
+        control: where the kernel looks whether it was asked to stop; see `containerid.kaggle.control`.
 
     Raises:
         SourceTooLarge: another transport, or a smaller spec, is needed.
         CidError: what rides along is not what the spec says; a defect of the caller.
     """
     _check_cargo(spec, code, package)
-    cargo = {"spec": spec.to_dict(), "package": _base85(package), "code": _base85(code)}
+    cargo: dict[str, Any] = {"spec": spec.to_dict(), "package": _base85(package), "code": _base85(code)}
+    cargo |= {"control": dict(control)} if control else {}
     text = json.dumps(cargo)
     source = _template().render(cargo=ascii(text))
     if json.dumps(read_cargo(source)) != text:
@@ -182,7 +188,12 @@ def _datasets(spec: Spec, options: KernelOptions) -> list[str]:
     """What the spec names and what was asked for, each once."""
     data = [spec.data.source] if spec.data.provider == "kaggle" else []
     code = [spec.code.dataset] if spec.code.transport == "dataset" else []
-    return list(dict.fromkeys([*data, *code, *options.dataset_sources]))
+    keys = [Sealed.read(each).dataset for each in spec.secrets.values() if each]
+    return list(dict.fromkeys([*data, *code, *keys, *_past(spec, "dataset"), *options.dataset_sources]))
+
+
+def _past(spec: Spec, kind: str) -> list[str]:
+    return [spec.past.source] if spec.past.kind == kind else []
 
 
 def _check_cargo(spec: Spec, code: bytes, package: bytes) -> None:

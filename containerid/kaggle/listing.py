@@ -1,5 +1,6 @@
-"""What a session left, read without kagglesdk: its import takes longer than the answers, and reads of plain lists need
-none of its types.
+"""What a session left, read without kagglesdk.
+
+Its import takes longer than the answers do, and reading plain lists needs none of its types.
 """
 
 from collections.abc import Callable, Iterator, Mapping

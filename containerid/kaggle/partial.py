@@ -35,6 +35,7 @@ class Partial:
         self.inherited = False
         self._size = size
         self._note = path.with_name(path.name + ".json")
+        self._noted = self._note.exists()
         # A link in the way would let the bytes go elsewhere.
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | getattr(os, "O_CLOEXEC", 0)
         self.file = os.open(path, flags, 0o666)
@@ -73,12 +74,18 @@ class Partial:
         A small file gets none, nor does an object that could change unnoticed.
         """
         if not self.validator or (self._size is not None and self._size < _WORTH_A_NOTE):
-            self._note.unlink(missing_ok=True)
+            self._drop_note()
             return
         draft = self._note.with_suffix(".new")
         note = {"etag": self.validator, "size": self._size, "blocks": blocks if blocks is None else sorted(blocks)}
         draft.write_text(json.dumps(note), encoding="utf-8")
         draft.replace(self._note)
+        self._noted = True
+
+    def _drop_note(self) -> None:
+        if self._noted:
+            self._note.unlink(missing_ok=True)
+        self._noted = False
 
     def read(self, start: int, end: int) -> Iterator[bytes]:
         """The bytes from `start` to before `end`, in pieces."""
@@ -98,22 +105,18 @@ class Partial:
     def close(self, *, keep: bool) -> None:
         """Let go of the file. With `keep` the bytes stay when there is a note to go on by; the whole needs none."""
         os.close(self.file)
-        if not (keep and self._note.exists()):
-            self.discard()
+        if not (keep and self._noted):
+            self._drop_note()
+            self.path.unlink(missing_ok=True)
 
     def done(self) -> None:
         """The file is whole: it stays, without a note."""
         os.close(self.file)
-        self._note.unlink(missing_ok=True)
-
-    def discard(self) -> None:
-        """Remove bytes and note."""
-        self.path.unlink(missing_ok=True)
-        self._note.unlink(missing_ok=True)
+        self._drop_note()
 
 
 class Digests:
-    """What the bytes are checked against in the end: the SHA-256 that was promised, else the MD5 that storage states."""
+    """What the bytes are checked against in the end: the SHA-256 that is known, else the MD5 that storage states."""
 
     def __init__(self, sha256: str) -> None:
         self.expected = sha256

@@ -48,7 +48,10 @@ def _probe(source: Source, output: Output) -> str:
     """The validator of an object of the right size that comes in ranges; empty for any other."""
     with source.open({"Range": "bytes=0-0"}) as response:
         span = span_of(response)
-        return strong(response) if span is not None and span.total == output.size else ""
+        if span is None or span.total != output.size:
+            return ""
+        # Read to its end, the connection stays for the blocks.
+        return strong(response) if sum(map(len, steadily(response, source.stall))) == 1 else ""
 
 
 class _Blocks:

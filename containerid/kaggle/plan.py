@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Self
 
 from containerid.errors import UsageError
@@ -23,6 +24,7 @@ class KaggleSettings:
         competition_sources: slugs of competitions to attach.
         model_sources: `owner/slug/framework/variation/version` to attach.
         session_limit: seconds after which Kaggle stops the session; None for Kaggle's own limit.
+        project: the project's folder, where DVC's records lie; None when nothing is submitted.
     """
 
     username: str = ""
@@ -34,6 +36,7 @@ class KaggleSettings:
     competition_sources: tuple[str, ...] = ()
     model_sources: tuple[str, ...] = ()
     session_limit: float | None = None
+    project: Path | None = None
 
     @classmethod
     def read(cls, options: Mapping[str, Any]) -> Self:

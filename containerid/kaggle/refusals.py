@@ -31,7 +31,7 @@ _RULES = (
         r"Maximum weekly (GPU|TPU) quota|no accelerator quota|no quota for",
         Refused,
         "the weekly quota is used up",
-        "kaggle quota tells when it is filled again; until then: --device cpu --quick, or --local",
+        "cid quota tells when it is filled again; until then: --device cpu --quick, or --local",
     ),
     _Rule(
         r"^(Notebook|Kernel) not found",
@@ -94,7 +94,7 @@ _RULES = (
         r"rules.{0,40}(accept|agree)|(accept|agree).{0,40}rules",
         Refused,
         "the competition's rules are not accepted",
-        "accept them at https://www.kaggle.com/competitions, on the competition's page",
+        "accept them at https://www.kaggle.com/competitions/SLUG/rules",
     ),
 )
 
@@ -150,9 +150,19 @@ def without_sources(missing: dict[str, Sequence[str]], *, stopped: bool, url: st
     """
     named = "; ".join(f"{kind} {', '.join(names)}" for kind, names in missing.items())
     ending = "so the run was stopped" if stopped else "and the run could not be stopped"
-    hint = "check that each exists, is yours or public, and is ready on Kaggle"
+    others = missing.keys() - {"competition"}
+    hints = [] if stopped else [f"stop it at {url}"]
+    hints += ["check that each exists, is yours or public, and is ready on Kaggle"] if others else []
+    hints += [without_competitions(missing["competition"]).hint] if "competition" in missing else []
+    return Refused(f"Kaggle started the kernel without {named}, {ending}", hint="; ".join(hints))
+
+
+def without_competitions(slugs: Sequence[str]) -> BackendError:
+    """The error for competitions whose data this user cannot have: not active, or their rules are not accepted."""
+    links = ", ".join(f"https://www.kaggle.com/competitions/{slug}/rules" for slug in slugs)
     return Refused(
-        f"Kaggle started the kernel without {named}, {ending}", hint=hint if stopped else f"stop it at {url}; {hint}"
+        f"the competition {', '.join(slugs)} cannot be used: it is not active, or its rules are not accepted",
+        hint=f"accept the rules, or see that it is over: {links}",
     )
 
 

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from requests import Response
 
     from containerid.kaggle.api import Kaggle
+    from containerid.kaggle.listing import Listing
 
-_SILENCE = 60.0
-"""Seconds without a line after which a connection counts as dead; a healthy session may be as silent as that."""
+_SILENCE = 150.0
+"""Seconds without a line after which a connection counts as dead; a heartbeat of ours comes every 60."""
 
 _LULL = 3.0
 """Seconds of silence that end a look at a log which is still being written."""
@@ -30,7 +31,7 @@ _GIVE_UP = 900.0
 _PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 
 
-def kept(api: "Kaggle", kernel: str, version: str = "", *, lull: float = _LULL) -> Iterator[LogLine]:
+def kept(api: "Kaggle | Listing", kernel: str, version: str = "", *, lull: float = _LULL) -> Iterator[LogLine]:
     """The log as far as it goes. While a session runs Kaggle keeps none yet: then it is the head of the live one.
 
     Raises:
@@ -96,7 +97,9 @@ def _ask(is_over: Callable[[], bool], heard: float, clock: Clock) -> tuple[bool,
         return False, heard
 
 
-def _once(api: "Kaggle", kernel: str, version: str, lines: Lines, *, read: float) -> Generator[LogLine, None, bool]:
+def _once(
+    api: "Kaggle | Listing", kernel: str, version: str, lines: Lines, *, read: float
+) -> Generator[LogLine, None, bool]:
     """One connection; gives back whether the log came to its end."""
     lines.again()
     with api.stream(kernel, version, read=read) as response:

@@ -12,11 +12,10 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
-import stamina
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from containerid.errors import CidError, CredentialsError, Unreachable
+from containerid.errors import CidError, CredentialsError, Unreachable, UsageError
 
 T = TypeVar("T")
 
@@ -43,13 +42,27 @@ def patiently(attempt: Callable[[], T]) -> T:
     Raises:
         CidError: what `attempt` raised, or the error inside its last Transient.
     """
+    try:
+        return attempt()
+    except Transient as lost:
+        return _again(attempt, lost)
+
+
+def _again(attempt: Callable[[], T], lost: Transient) -> T:
+    """What comes after a first try that was lost. stamina is imported when it is needed: mostly it is not."""
+    import stamina
+
+    failed: Transient | None = lost
     context = stamina.retry_context(
         on=_pause, attempts=_ATTEMPTS, timeout=_PATIENCE, wait_initial=0.5, wait_max=20, wait_jitter=1
     )
     try:
         for each in context:
             with each:
+                if failed is not None:
+                    raise failed
                 return attempt()
+            failed = None
     except Transient as last:
         if isinstance(last.error, Unreachable):
             last.error.after = last.after or 0
@@ -64,13 +77,17 @@ def _pause(error: Exception) -> bool | float:
 
 
 class Session:
-    """A requests session that knows the environment's proxies and certificates, and nothing of ~/.netrc."""
+    """A requests session that knows the environment's proxies and certificates, and nothing of ~/.netrc.
+
+    `CID_TIMEOUT` bounds every silence: seconds after which a connection is given up.
+    """
 
     def __init__(self, environ: Mapping[str, str], *, connections: int = 16) -> None:
         self._session = requests.Session()
         self._session.trust_env = False
         bundle = environ.get("REQUESTS_CA_BUNDLE") or environ.get("CURL_CA_BUNDLE") or environ.get("SSL_CERT_FILE")
         self._session.verify = bundle or True
+        self._longest = _longest(environ)
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, HTTPAdapter(pool_connections=connections, pool_maxsize=connections))
 
@@ -83,10 +100,22 @@ class Session:
         """
         direct = urlsplit(url).hostname in {"127.0.0.1", "::1", "localhost"}
         proxies = {} if direct else requests.utils.get_environ_proxies(url)
+        bounds = min(connect, self._longest), min(read, self._longest)
         with translated(urlsplit(url).hostname or url):
             return self._session.request(
-                method, url, timeout=(connect, read), stream=True, allow_redirects=False, proxies=proxies, **options
+                method, url, timeout=bounds, stream=True, allow_redirects=False, proxies=proxies, **options
             )
+
+
+def _longest(environ: Mapping[str, str]) -> float:
+    text = environ.get("CID_TIMEOUT", "")
+    try:
+        seconds = float(text or "inf")
+    except ValueError:
+        seconds = 0
+    if not seconds > 0:
+        raise UsageError(f"CID_TIMEOUT is {text!r}, which is no number of seconds")
+    return seconds
 
 
 @contextmanager
@@ -117,7 +146,7 @@ def unreachable(message: str) -> Unreachable:
 def arriving(response: requests.Response) -> Iterator[bytes]:
     """The body as it comes, without waiting for more than is there. Raises Transient when it breaks off."""
     with translated(urlsplit(response.url).hostname or ""):
-        while chunk := response.raw.read1(1 << 16, decode_content=True):
+        while chunk := response.raw.read1(1 << 18, decode_content=True):
             yield chunk
 
 

@@ -15,13 +15,36 @@ Each call raises the errors of `containerid.errors`.
 """
 
 from containerid.home import Home
+from containerid.runs.cancel import cancel, delete
 from containerid.runs.fetch import fetch
 from containerid.runs.find import find
+from containerid.runs.quota import quota
 from containerid.runs.registry import Registry, Run
 from containerid.runs.request import Request
+from containerid.runs.resume import resume, until_done
 from containerid.runs.submit import plan, submit
 from containerid.runs.verdict import error_of
+from containerid.runs.verify import verify
 from containerid.runs.watch import look as status
-from containerid.runs.watch import watch
+from containerid.runs.watch import watch, watch_all
 
-__all__ = ["Home", "Registry", "Request", "Run", "error_of", "fetch", "find", "plan", "status", "submit", "watch"]
+__all__ = [
+    "Home",
+    "Registry",
+    "Request",
+    "Run",
+    "cancel",
+    "delete",
+    "error_of",
+    "fetch",
+    "find",
+    "plan",
+    "quota",
+    "resume",
+    "status",
+    "submit",
+    "until_done",
+    "verify",
+    "watch",
+    "watch_all",
+]

@@ -2,16 +2,18 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from containerid.config import DataSection as Section
 from containerid.errors import UsageError
 from containerid.job import Data
+
+if TYPE_CHECKING:
+    from containerid.config import DataSection as Section
 
 _OWNED = re.compile(r"[\w-]+/[\w-]+")
 
 
-def locate(section: Section, given: str, *, folder: Path, backend: str) -> Data:
+def locate(section: "Section", given: str, *, folder: Path, backend: str) -> Data:
     """The data of a run.
 
     Args:
@@ -37,13 +39,13 @@ def _given(given: str, folder: Path) -> Data:
     if path.is_dir():
         return in_folder(path)
     if path.suffix == ".dvc" and path.is_file():
-        return Data(provider="dvc", source=path.relative_to(folder.absolute()).as_posix())
+        return _recorded(path.relative_to(folder.absolute()).as_posix(), folder)
     if _OWNED.fullmatch(given):
         return Data(provider="kaggle", source=given)
     raise UsageError(f"there is no data called {given}", hint="a folder, owner/slug on Kaggle, or a .dvc file")
 
 
-def _automatic(section: Section, folder: Path, *, attaches: bool) -> Data:
+def _automatic(section: "Section", folder: Path, *, attaches: bool) -> Data:
     if section.kaggle and attaches:
         return _attached(section, folder)
     if (folder / section.path).is_dir():
@@ -56,25 +58,32 @@ def _automatic(section: Section, folder: Path, *, attaches: bool) -> Data:
     )
 
 
-def _synthetic(section: Section, folder: Path) -> Data:
+def _synthetic(section: "Section", folder: Path) -> Data:
     del folder
     options: dict[str, Any] = {"images": section.images, "imgsz": section.imgsz, "seed": section.seed}
     return Data(provider="synthetic", options=options)
 
 
-def _attached(section: Section, folder: Path) -> Data:
+def _attached(section: "Section", folder: Path) -> Data:
     del folder
     if not section.kaggle:
         raise UsageError("data.provider is kaggle, but data.kaggle names no dataset", hint="data.kaggle: owner/slug")
     return Data(provider="kaggle", source=section.kaggle)
 
 
-def _dvc(section: Section, folder: Path) -> Data:
-    del folder
-    return Data(provider="dvc", source=section.dvc or f"{section.path}.dvc")
+def _dvc(section: "Section", folder: Path) -> Data:
+    return _recorded(section.dvc or f"{section.path}.dvc", folder)
 
 
-def _folder(section: Section, folder: Path) -> Data:
+def _recorded(target: str, folder: Path) -> Data:
+    """A DVC target with the hash that DVC has for it, by which a dataset on Kaggle is found."""
+    from containerid import tracked
+
+    found = tracked.hash_of(folder / target.removesuffix(".dvc"), folder)
+    return Data(provider="dvc", source=target, options={"hash": found} if found else {})
+
+
+def _folder(section: "Section", folder: Path) -> Data:
     return in_folder((folder / section.path).absolute())
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from containerid import __version__
 from containerid.backends import entry, open_backend
@@ -25,6 +25,14 @@ Ask = Callable[[str], bool]
 _TRANSPORTS = ("auto", "embed", "fetch", "dataset")
 _MODES = ("branch", "snapshot", "clean")
 _DEVICES = {"auto": "auto", "cpu": "cpu", "gpu": "cuda", "cuda": "cuda", "mps": "mps"}
+
+
+@runtime_checkable
+class Attaches(Protocol):
+    """A backend that keeps data, and finds there what was brought before."""
+
+    def attached(self, data: Data) -> Data:
+        """The data as it lies there; unchanged when it does not, or nobody answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +106,7 @@ class Draft:
             gpu=device == "cuda" or (device == "auto" and bool(settings.get("gpu", False))),
             internet=bool(settings.get("internet", True)),
             quick=request.quick,
+            budget=float(settings.get("session_limit") or entry(request.backend).limit),
             created=self.created,
             cid=__version__,
         )
@@ -123,12 +132,14 @@ def look_at(request: Request, home: Home, tell: Tell, known: Run | None = None) 
     for warning in params.warnings():
         tell(Caution(warning))
     settings = {**project.section(request.backend), **request.options, "project": project.folder}
+    backend = open_backend(request.backend, home, settings)
+    data = locate(params.data, request.data, folder=project.folder, backend=request.backend)
     return Draft(
         request=request,
         project=project,
         params=params,
-        backend=open_backend(request.backend, home, settings),
-        data=locate(params.data, request.data, folder=project.folder, backend=request.backend),
+        backend=backend,
+        data=backend.attached(data) if isinstance(backend, Attaches) else data,
         home=home,
         run=known.run if known else _run_id(project, request),
         created=known.created if known else now(),

@@ -1,44 +1,97 @@
 """Read a run's log, from its platform or from where it was fetched to."""
 
+import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 from containerid.backends import open_backend
-from containerid.errors import NotFound
+from containerid.diagnosis import Diagnosis, diagnose
+from containerid.errors import NotFound, UsageError
 from containerid.events import LogLine
 from containerid.home import Home
+from containerid.job import State, Status
+from containerid.replay import Replay
+from containerid.runs.ending import command
+from containerid.runs.pulse import HEARTBEAT_MARK
 from containerid.runs.registry import Run
 
 
-def read(run: Run, *, home: Home, follow: bool = False, tail: int | None = None) -> Iterator[LogLine]:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which lines of a log are wanted; all of them by default.
+
+    Attributes:
+        tail: only the last so many of those that are there now.
+        since: only those of the last so many seconds before the log's last line.
+        grep: only those in which this regular expression is found.
+        stderr: only those of stderr.
+    """
+
+    tail: int | None = None
+    since: float | None = None
+    grep: str = ""
+    stderr: bool = False
+
+    def test(self) -> Callable[[LogLine], bool]:
+        """Whether one line is wanted, by what it holds; heartbeats never are. Raises UsageError for a bad pattern."""
+        try:
+            pattern = re.compile(self.grep)
+        except re.error as error:
+            raise UsageError(
+                f"{self.grep!r} is no regular expression: {error}", hint="put a backslash before \\ . * + ? ( ) [ ]"
+            ) from error
+        return lambda line: (
+            (not self.stderr or line.stream == "stderr")
+            and not line.text.startswith(HEARTBEAT_MARK)
+            and bool(pattern.search(line.text))
+        )
+
+
+def read(run: Run, *, home: Home, follow: bool = False, wanted: Wanted | None = None) -> Iterator[LogLine]:
     """The lines of a run's log, the oldest first.
 
     Args:
         run: a run of the registry, or a foreign kernel.
         home: the user's folder.
-        follow: go on until the run ends.
-        tail: only the last so many lines of what is there now; with `follow`, all that come after them too.
+        follow: go on until the run ends; `tail` and `since` then bound what is there now, and all that comes is given.
+        wanted: which lines.
 
     Raises:
         NotFound: the run never reached its platform.
+        UsageError: `wanted.grep` is no regular expression.
     """
     if not run.handle:
         raise NotFound(f"{run.run} was never submitted ({run.state}), so it has no log", hint=f"cid show {run.run}")
+    wanted = wanted or Wanted()
+    return _read(run, home, wanted, wanted.test(), follow=follow)
+
+
+def _read(run: Run, home: Home, wanted: Wanted, fits: Callable[[LogLine], bool], *, follow: bool) -> Iterator[LogLine]:
     backend = open_backend(run.backend, home)
-    if tail is None:
-        yield from backend.logs(run.leg, follow=follow)
+    if wanted.tail is None and wanted.since is None:
+        yield from filter(fits, backend.logs(run.leg, follow=follow))
         return
-    known = list(backend.logs(run.leg, follow=False))
-    yield from _last(known, tail)
+    replay = Replay()
+    known = [line for line in backend.logs(run.leg, follow=False) if replay.is_new(line.stream, line.text)]
+    yield from deque(filter(fits, _since(known, wanted.since)), maxlen=wanted.tail)
     if follow:
-        yield from _after(backend.logs(run.leg, follow=True), len(known))
+        replay.again()
+        yield from (e for e in backend.logs(run.leg, follow=True) if replay.is_new(e.stream, e.text) and fits(e))
 
 
-def _last(lines: Iterable[LogLine], count: int) -> Iterator[LogLine]:
-    yield from deque(lines, maxlen=count)
+def _since(lines: list[LogLine], seconds: float | None) -> Iterable[LogLine]:
+    """The lines of the last so many seconds. Times may run backwards: a line is as late as any line before it."""
+    if seconds is None:
+        return lines
+    end = max((line.time for line in lines), default=0.0)
+    first = next((i for i, line in enumerate(lines) if line.time >= end - seconds), len(lines))
+    return lines[first:]
 
 
-def _after(lines: Iterable[LogLine], count: int) -> Iterator[LogLine]:
-    for number, line in enumerate(lines):
-        if number >= count:
-            yield line
+def explain(run: Run, lines: Iterable[LogLine]) -> Diagnosis | None:
+    """Why a run failed: as it was found when it ended, else from these lines of its log."""
+    if run.diagnosis is not None or run.state not in {State.FAILED, State.CANCELLED}:
+        return run.diagnosis
+    found = diagnose(lines, run.result, Status(run.state, run.reason))
+    return found and found.addressed(run.run, command(run))

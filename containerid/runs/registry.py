@@ -12,8 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from containerid.diagnosis import Diagnosis
 from containerid.errors import CidError
 from containerid.job import Leg, Result, Spec, State
+from containerid.runs import legs
 
 _MIGRATIONS = (
     """
@@ -59,7 +61,11 @@ _MIGRATIONS = (
     ) STRICT;
     CREATE INDEX intents_by_mark ON intents (mark);
     """,
+    "ALTER TABLE runs ADD COLUMN diagnosis TEXT",
+    legs.SCHEMA,
 )
+
+_RUNS = f"SELECT runs.*, {legs.DOCUMENTS} AS legs FROM runs"  # noqa: S608 - put together from constants
 
 
 def now() -> str:
@@ -82,6 +88,8 @@ class Run:
         outputs: the folder that the outputs were fetched into; empty until then.
         verified: every file is the manifest's; None until fetched.
         created: ISO 8601, UTC.
+        diagnosis: why it failed; None where it did not, or where nothing is known.
+        legs: documents of the sessions that it had, the first one first.
     """
 
     run: str
@@ -101,6 +109,13 @@ class Run:
     outputs: str = ""
     verified: bool | None = None
     created: str = ""
+    diagnosis: Diagnosis | None = None
+    legs: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def hours(self) -> float:
+        """Hours of all sessions that have ended."""
+        return round(sum(leg["hours"] or 0 for leg in self.legs), 4)
 
     @property
     def leg(self) -> Leg:
@@ -136,6 +151,9 @@ class Run:
             "outputs": self.outputs,
             "verified": self.verified,
             "created": self.created,
+            "diagnosis": self.diagnosis.document() if self.diagnosis else None,
+            "hours": self.hours,
+            "legs": list(self.legs),
         }
 
 
@@ -165,7 +183,8 @@ class Registry:
             (version,) = self._database.execute("PRAGMA user_version").fetchone()
             if version > len(_MIGRATIONS):
                 raise CidError(
-                    f"the registry {self._path} was written by a newer cid", hint="install the newer cid, or point CID_HOME elsewhere"
+                    f"the registry {self._path} was written by a newer cid",
+                    hint="install the newer cid, or point CID_HOME elsewhere",
                 )
             for number in range(version, len(_MIGRATIONS)):
                 for statement in _MIGRATIONS[number].split(";\n"):
@@ -195,7 +214,7 @@ class Registry:
         values = (run.run, run.project, run.folder, run.experiment, run.backend, run.state, run.sha, since)
         columns = "run, project, folder, experiment, backend, state, sha, created"
         self._database.execute(f"INSERT INTO runs ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608
-        self._note(run.run, run.state, "")
+        self.note(run.run, run.state, "")
 
     def move(self, run: str, state: State, reason: str = "") -> Run:
         """Put a run into a state. Nothing is written when it is there already for the same reason."""
@@ -204,10 +223,11 @@ class Registry:
             if (before, why) != (state, reason):
                 self._database.execute("UPDATE runs SET state = ?, reason = ? WHERE run = ?", (state, reason, run))
                 if before != state:
-                    self._note(run, state, reason)
+                    self.note(run, state, reason)
         return self.get(run)
 
-    def _note(self, run: str, state: State, reason: str) -> None:
+    def note(self, run: str, state: State, reason: str) -> None:
+        """Add a transition, inside a transaction that goes on."""
         self._database.execute("INSERT INTO transitions VALUES (?, ?, ?, ?)", (run, state, reason, now()))
 
     def set_spec(self, run: str, spec: Spec) -> Run:
@@ -226,6 +246,10 @@ class Registry:
         """Keep what the far side said about itself."""
         return self._set(run, result=json.dumps(result.to_dict()))
 
+    def set_diagnosis(self, run: str, diagnosis: Diagnosis) -> Run:
+        """Keep why it failed."""
+        return self._set(run, diagnosis=json.dumps(diagnosis.document()))
+
     def set_outputs(self, run: str, folder: Path, *, verified: bool) -> Run:
         """Keep where the outputs are and whether they are the manifest's."""
         return self._set(run, outputs=str(folder), verified=int(verified))
@@ -238,14 +262,14 @@ class Registry:
 
     def get(self, run: str) -> Run:
         """The run of this very id; KeyError when there is none."""
-        row = self._database.execute("SELECT * FROM runs WHERE run = ?", (run,)).fetchone()
+        row = self._database.execute(f"{_RUNS} WHERE run = ?", (run,)).fetchone()
         if row is None:
             raise KeyError(run)
         return _run(row)
 
     def runs(self) -> list[Run]:
         """Every run, the newest first."""
-        rows = self._database.execute("SELECT * FROM runs ORDER BY created DESC, rowid DESC").fetchall()
+        rows = self._database.execute(f"{_RUNS} ORDER BY created DESC, rowid DESC").fetchall()
         return [_run(row) for row in rows]
 
     def transitions(self, run: str) -> list[tuple[str, str, str]]:
@@ -271,4 +295,6 @@ def _run(row: sqlite3.Row) -> Run:
     values["plan"] = tuple((label, value) for label, value in json.loads(values["plan"]))
     values["result"] = Result.from_dict(json.loads(values["result"])) if values["result"] else None
     values["verified"] = None if values["verified"] is None else bool(values["verified"])
+    values["diagnosis"] = Diagnosis.from_document(json.loads(values["diagnosis"])) if values["diagnosis"] else None
+    values["legs"] = tuple(json.loads(values["legs"]))
     return Run(**values)

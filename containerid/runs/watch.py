@@ -1,42 +1,22 @@
-"""Follow a run to its end: the live log, a look at its status now and then, and the verdict from its own result."""
+"""Follow runs to their end: their logs, a look at their status now and then, and the verdict from their own results."""
 
-import json
-import queue
-import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Sequence
 
-from containerid.backends import entry, open_backend
-from containerid.errors import CidError, NotFound, StillRunning, Unreachable
-from containerid.events import Caution, Changed, LogLine, Progress, Waited
+from containerid.backends import entry
+from containerid.errors import StillRunning
+from containerid.events import Caution
 from containerid.home import Home
-from containerid.job import RESULT_FILE, RESULT_MARK, Backend, Result, State, Status, Tell
+from containerid.job import Tell
+from containerid.runs.connection import Connection
+from containerid.runs.inbox import Inbox
 from containerid.runs.registry import Registry, Run
-from containerid.runs.verdict import find_result, judge, read_result
+from containerid.runs.watched import Desk, Pace, Watched
 
-PROGRESS_MARK = "CID_PROGRESS "
 _LIVE = 1.0
-"""Seconds between two `Waited` events, for the live line."""
+"""Seconds between two `Waited` events of a run."""
 
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """When to look again: `first` seconds, then twice as long each time, never more than `cap`."""
-
-    first: float
-    cap: float
-
-    def waits(self) -> Iterator[float]:
-        """The seconds between one look and the next, without end."""
-        wait = self.first
-        while True:
-            yield wait
-            wait = min(wait * 2, self.cap)
+_GAP = 60.0
+"""Seconds that are missing on the clock after which this machine must have slept, or the clock was set."""
 
 
 def watch(
@@ -46,144 +26,122 @@ def watch(
     tell: Tell,
     timeout: float | None = None,
     pace: Pace | None = None,
-    clock: Callable[[], float] = time.monotonic,
+    inbox: Inbox | None = None,
 ) -> Run:
     """Follow a run until it ends, and record how it ended. Nothing here stops the run.
+
+    It survives a lost network, a machine that sleeps and credentials that run out, and says each once.
 
     Args:
         run: a run of the registry, submitted.
         home: the user's folder.
-        tell: gets `LogLine`, `Progress`, `Changed` and `Waited` events.
+        tell: gets `LogLine`, `Progress`, `Changed`, `Waited`, `Caution` and `Step` events.
         timeout: seconds to follow at most.
         pace: when to look; the backend's own by default.
-        clock: seconds, from any start.
+        inbox: where its log arrives, and the clock.
 
     Raises:
         StillRunning: the timeout came first; the run goes on.
+        CredentialsError: they are not taken, and never were.
     """
-    backend = open_backend(run.backend, home)
-    row = entry(run.backend)
-    watcher = _Watcher(run, backend, Registry(home.registry), tell, clock)
-    return watcher.follow(pace or Pace(row.first, row.cap), timeout)
+    return watch_all([run], home=home, tell=tell, timeout=timeout, pace=pace, inbox=inbox)[0]
+
+
+def watch_all(
+    runs: Sequence[Run],
+    *,
+    home: Home,
+    tell: Tell,
+    timeout: float | None = None,
+    pace: Pace | None = None,
+    inbox: Inbox | None = None,
+) -> list[Run]:
+    """Follow several runs at once until all have ended; their logs are read and not told. See `watch`.
+
+    Returns:
+        The runs as they ended, in the order in which they were given.
+    """
+    inbox = inbox or Inbox()
+    desk = Desk(home, Registry(home.registry), tell, inbox, alone=len(runs) == 1)
+    lines = {name: Connection(name, tell, inbox.now) for name in {run.backend for run in runs}}
+    watched = [Watched(run, desk, lines[run.backend], pace or _pace(run)) for run in runs]
+    _Loop(watched, desk).follow(timeout)
+    return [each.run for each in watched]
 
 
 def look(run: Run, *, home: Home, tell: Tell | None = None) -> Run:
-    """Ask once how a run stands, and record it. A run that has ended gets its verdict.
+    """Ask once how a run stands, and record it. A run that has ended gets its verdict and its diagnosis.
 
     Raises:
         NotFound: a foreign kernel that its platform does not know.
     """
-    backend = open_backend(run.backend, home)
-    watcher = _Watcher(run, backend, Registry(home.registry), tell or (lambda _: None), time.monotonic)
-    return run if run.state.final or not run.handle else watcher.look()
+    if run.state.final or not run.handle:
+        return run
+    tell, inbox = tell or (lambda _: None), Inbox()
+    desk = Desk(home, Registry(home.registry), tell, inbox, follows=False)
+    watched = Watched(run, desk, Connection(run.backend, tell, inbox.now), _pace(run))
+    watched.look()
+    return watched.run
 
 
-class _Watcher:
-    def __init__(self, run: Run, backend: Backend, registry: Registry, tell: Tell, clock: Callable[[], float]) -> None:
-        self._run = run
-        self._backend = backend
-        self._registry = registry
-        self._tell = tell
-        self._clock = clock
-        self._lines: queue.SimpleQueue[LogLine | None] = queue.SimpleQueue()
-        self._result: Result | None = None
-
-    def follow(self, pace: Pace, timeout: float | None) -> Run:
-        if self._run.state.final:
-            return self._run
-        end = None if timeout is None else self._clock() + timeout
-        threading.Thread(target=self._read_log, daemon=True).start()
-        waits = pace.waits()
-        while not self.look().state.final:
-            if self._listen(min(self._clock() + next(waits), end or float("inf"))):
-                waits = pace.waits()
-            if end is not None and self._clock() >= end:
-                raise StillRunning(f"{self._run.run} is still {self._run.state}", hint=f"cid status {self._run.run}")
-        return self._run
-
-    def look(self) -> Run:
-        status = self._status()
-        if status is None:
-            return self._run
-        if status.state.final:
-            return self._conclude(status)
-        return self._move(status.state, status.message)
-
-    def _status(self) -> Status | None:
-        try:
-            return self._backend.status(self._run.leg)
-        except NotFound as error:
-            if not self._run.ours:
-                raise
-            return Status(State.LOST, error.message)
-        except Unreachable as error:
-            self._tell(Caution(f"{error.message}; the run goes on, looking again"))
-            return None
-
-    def _listen(self, until: float) -> bool:
-        """Pass log lines on until it is time to look again. True when the log has ended: a reason to look at once."""
-        while (left := until - self._clock()) > 0:
-            try:
-                line = self._lines.get(timeout=min(left, _LIVE))
-            except queue.Empty:
-                self._tell(Waited(self._run.run, str(self._run.state), self._elapsed()))
-                continue
-            if line is None:
-                return True
-            self._pass_on(line)
-        return False
-
-    def _pass_on(self, line: LogLine) -> None:
-        if line.text.startswith(RESULT_MARK):
-            self._result = find_result([line], self._run.run) or self._result
-        elif line.text.startswith(PROGRESS_MARK):
-            self._tell(read_progress(line.text) or line)
-        else:
-            self._tell(line)
-
-    def _read_log(self) -> None:
-        with suppress(CidError):
-            for line in self._backend.logs(self._run.leg, follow=True):
-                self._lines.put(line)
-        self._lines.put(None)
-
-    def _elapsed(self) -> float:
-        return (datetime.now(UTC) - datetime.fromisoformat(self._run.created)).total_seconds()
-
-    def _conclude(self, status: Status) -> Run:
-        while not self._lines.empty():
-            if (line := self._lines.get()) is not None:
-                self._pass_on(line)
-        if status.state is State.LOST:
-            return self._move(State.LOST, status.message)
-        result = self._fetch_result() if self._run.ours else None
-        if result is not None and self._run.ours:
-            self._registry.set_result(self._run.run, result)
-        return self._move(*judge(self._run, status, result))
-
-    def _fetch_result(self) -> Result | None:
-        """The result from the outputs, else from the log that was seen, else from the log that is kept."""
-        outputs = [output for output in self._backend.outputs(self._run.leg) if output.name == RESULT_FILE]
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / RESULT_FILE
-            for output in outputs[:1]:
-                self._backend.download(output, path)
-            found = read_result(path, self._run.run)
-        return found or self._result or find_result(self._backend.logs(self._run.leg, follow=False), self._run.run)
-
-    def _move(self, state: State, reason: str) -> Run:
-        before = self._run.state
-        if self._run.ours:
-            self._run = self._registry.move(self._run.run, state, reason)
-        else:
-            self._run = replace(self._run, state=state, reason=reason)
-        if before is not state:
-            self._tell(Changed(self._run.run, str(state), reason, self._run.url))
-        return self._run
+def _pace(run: Run) -> Pace:
+    row = entry(run.backend)
+    return Pace(row.first, row.cap)
 
 
-def read_progress(text: str) -> Progress | None:
-    """The progress that a log line carries; None for a line that only looks like one."""
-    with suppress(ValueError, TypeError):
-        return Progress(**json.loads(text.removeprefix(PROGRESS_MARK)))
-    return None
+class _Loop:
+    """One loop for all runs: it takes what their logs bring, and looks at each when that is due."""
+
+    def __init__(self, watched: Sequence[Watched], desk: Desk) -> None:
+        self._named = {each.run.run: each for each in watched}
+        self._desk = desk
+        self._breathed = desk.inbox.now()
+
+    @property
+    def _active(self) -> list[Watched]:
+        return [each for each in self._named.values() if not each.over]
+
+    def follow(self, timeout: float | None) -> None:
+        inbox = self._desk.inbox
+        end = float("inf") if timeout is None else inbox.now() + timeout
+        while active := self._active:
+            for _ in range(inbox.waiting()):
+                self._take(0)
+            for each in active:
+                if each.due <= inbox.now():
+                    each.look()
+            if not self._active:
+                return
+            if inbox.now() >= end:
+                self._give_up()
+            self._take(min(_LIVE, *(each.due - inbox.now() for each in self._active), end - inbox.now()))
+
+    def _give_up(self) -> None:
+        first, *others = (each.run for each in self._active)
+        more = f" and {len(others)} more are" if others else " is"
+        command = f"cid status {first.run}" if not others else "cid watch"
+        raise StillRunning(f"{first.run}{more} still {first.state if not others else 'going on'}", hint=command)
+
+    def _take(self, seconds: float) -> None:
+        inbox = self._desk.inbox
+        before = inbox.now(), inbox.today()
+        heard = inbox.take(seconds)
+        passed = max(inbox.now() - before[0], inbox.today() - before[1])
+        if passed - max(seconds, 0.0) > _GAP:
+            self._wake(passed)
+        if heard is not None and not self._named[heard.run].over:
+            self._named[heard.run].hear(heard.what)
+        if inbox.now() - self._breathed >= _LIVE:
+            self._breathed = inbox.now()
+            for each in self._active:
+                each.breathe()
+
+    def _wake(self, passed: float) -> None:
+        self._desk.tell(
+            Caution(f"nothing ran here for {round(passed / 60)} minutes (sleep, or a new time): looking at once")
+        )
+        for each in self._active:
+            each.hurry()
+
+
+__all__ = ["Pace", "look", "watch", "watch_all"]

@@ -1,6 +1,7 @@
 """Getting the images to where the training is: from a folder, an attached Kaggle dataset, DVC, or drawn on the spot."""
 
 import hashlib
+import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from containerid.training.log import say
 
 _CACHES = (".cache", ".npy")
 _PARTS = frozenset({"images", "labels"})
+NOTE_FILE = "cid-data.json"
+"""Lies beside a set that cid has sent: its digest, and the hash that DVC has for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,23 @@ def _kaggle(data: Data, place: Place) -> Path:
         )
     # An archive that Kaggle unpacked often holds one folder more.
     file = find_yaml(folder)
-    return file.parent if file else folder
+    found = file.parent if file else folder
+    if recorded := data.options.get("dvc"):
+        _check_note(folder / NOTE_FILE, found, str(recorded), data.source)
+    return found
+
+
+def _check_note(note: Path, folder: Path, recorded: str, source: str) -> None:
+    """The dataset is the one that was made from what DVC has recorded under this hash, and is whole."""
+    try:
+        document = json.loads(note.read_text(encoding="utf-8"))
+        named, sha256 = str(document["dvc"]), str(document["sha256"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunFailed(f"{source} does not say which data it holds", hint="cid data push") from error
+    if named != recorded:
+        raise RunFailed(f"{source} holds DVC's {named[:12]}…, not {recorded[:12]}…", hint="cid data push")
+    verify(folder, sha256)
+    say(f"{source} is what DVC calls {recorded}")
 
 
 def _attached(mounts: Path) -> list[str]:

@@ -19,9 +19,7 @@ from containerid.training.log import say
 from containerid.training.secrets import GDRIVE
 
 _AUTH = re.compile(r"authenticat|credential|access_token|NON_INTERACTIVE|forbidden|unauthorized", re.IGNORECASE)
-_GDRIVE_HINT = (
-    f"set {GDRIVE} to the content of ~/.cache/pydrive2fs/<client id>/default.json from a machine where `dvc pull` works"
-)
+_GDRIVE_HINT = f"where `dvc pull` works: cid secrets set {GDRIVE} --from-dvc; or pull there, and cid data push"
 
 
 def pull(target: str, project: Path, scratch: Path, timeout: float) -> Path:
@@ -68,6 +66,9 @@ def _settings(project: Path, scratch: Path) -> dict[str, str]:
     folder.mkdir(parents=True, exist_ok=True)
     no_scm = not any((each / ".git").exists() for each in _upward(project))
     lines = ["[core]", "analytics = false", "check_update = false", *(["no_scm = true"] if no_scm else [])]
+    if _is_service_account(os.environ.get(GDRIVE, "")):
+        # A service account that comes in the variable is refused as long as the remote does not say that it is one.
+        lines += [f"['remote \"{_remote(project)[0]}\"']", "gdrive_use_service_account = true"]
     (folder / "config").write_text("\n".join(lines) + "\n", encoding="utf-8")
     # Without a terminal DVC would print a sign-in address and wait for a browser for ever.
     ours = {"DVC_SYSTEM_CONFIG_DIR": str(folder), "DVC_NO_ANALYTICS": "1", "GDRIVE_NON_INTERACTIVE": "1"}
@@ -102,17 +103,27 @@ def _is_here(target: str, project: Path, environ: Mapping[str, str]) -> bool:
 
 
 def _need_credentials(project: Path, environ: Mapping[str, str]) -> None:
-    remote = _remote(project)
-    if not remote.get("url", "").startswith("gdrive://") or environ.get(GDRIVE):
+    settings = remote(project)
+    if not on_drive(project) or environ.get(GDRIVE):
         return
-    files = [remote.get(key) for key in ("gdrive_user_credentials_file", "gdrive_service_account_json_file_path")]
+    files = [settings.get(key) for key in ("gdrive_user_credentials_file", "gdrive_service_account_json_file_path")]
     caches = (Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"), Path.home() / "Library/Caches")
     if not any(files) and not any(any(cache.glob("pydrive2fs/*/*.json")) for cache in caches):
-        raise CredentialsError(f"there are no credentials for the DVC remote {remote['url']}", hint=_GDRIVE_HINT)
+        raise CredentialsError(f"there are no credentials for the DVC remote {settings['url']}", hint=_GDRIVE_HINT)
 
 
-def _remote(project: Path) -> dict[str, str]:
-    """The settings of the default remote; empty when none is named."""
+def on_drive(project: Path) -> bool:
+    """The project's default remote is on Google Drive, which nobody reads without credentials."""
+    return remote(project).get("url", "").startswith("gdrive://")
+
+
+def remote(project: Path) -> dict[str, str]:
+    """The settings of the project's default remote; empty when none is named."""
+    return _remote(project)[1]
+
+
+def _remote(project: Path) -> tuple[str, dict[str, str]]:
+    """The default remote's name and settings."""
     parser = ConfigParser(interpolation=None, strict=False)
     for folder in _upward(project):
         if (folder / ".dvc").is_dir():
@@ -123,7 +134,14 @@ def _remote(project: Path) -> dict[str, str]:
             break
     default = parser.get("core", "remote", fallback="")
     section = f"'remote \"{default}\"'"
-    return dict(parser[section]) if parser.has_section(section) else {}
+    return default, dict(parser[section]) if parser.has_section(section) else {}
+
+
+def _is_service_account(credentials: str) -> bool:
+    with suppress(ValueError):
+        document = json.loads(credentials)
+        return isinstance(document, dict) and document.get("type") == "service_account"
+    return False
 
 
 def _failure(target: str, output: str) -> Exception:

@@ -2,8 +2,10 @@
 
 It runs as `python -m MODULE` in the project's folder. In its environment stand CID_SPEC (the spec, a file), CID_DATA
 (the folder of the data), CID_DATA_YAML (a data.yaml whose images are links to it; empty when the data has none),
-CID_OUT (where outputs go), CID_BUDGET (seconds, 0 is no limit) and CID_DEVICE (`cpu`, `mps` or a GPU's number). What it
-leaves in `$CID_OUT/metrics.json`, flat names to numbers, becomes the run's metrics. Exit code 9 says that it paused.
+CID_OUT (where outputs go), CID_BUDGET (seconds that are left of the session, 0 is no limit), CID_PAST (the folder that
+the leg before left its outputs in; empty for a first leg) and CID_DEVICE (`cpu`, `mps` or a GPU's number). What it
+leaves in `$CID_OUT/metrics.json`, flat names to numbers, becomes the run's metrics. Exit code 9 says that it paused, as
+it should when the budget ends, or when the file that CID_STOP_FILE names appears.
 """
 
 import json
@@ -16,7 +18,7 @@ from contextlib import suppress
 from signal import Signals
 
 from containerid.errors import RunFailed, RunPaused
-from containerid.training import dataset
+from containerid.training import checkpoint, dataset
 from containerid.training.log import say
 from containerid.training.session import Session
 
@@ -81,12 +83,14 @@ def evaluate(session: Session) -> None:
 
 
 def _environ(session: Session) -> Mapping[str, str]:
+    past = session.spec.past
     return {
         "CID_SPEC": str(session.spec_file),
         "CID_DATA": str(session.folder or ""),
         "CID_DATA_YAML": str(session.view or ""),
         "CID_OUT": str(session.out),
-        "CID_BUDGET": f"{session.spec.budget:g}",
+        "CID_BUDGET": f"{max(session.budget.left, 1):.0f}" if session.spec.budget else "0",
+        "CID_PAST": str(checkpoint.locate(past, session.place.mounts)) if past.kind else "",
         "CID_DEVICE": session.hardware.device,
     }
 

@@ -1,27 +1,28 @@
 """The far side's voice: the one place that prints, and the file that keeps what was said. No secret gets through it."""
 
-import base64
 import io
 import json
 import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Self, TextIO
+from typing import Self, TextIO
 
-from containerid.events import Progress
+from containerid.events import Heartbeat, Progress
 from containerid.job import RESULT_MARK, Result
+from containerid.redaction import Redactor
 
 PROGRESS_MARK = "CID_PROGRESS "
 """The start of a line that tells how far the training is; one line of JSON follows it."""
 
+HEARTBEAT_MARK = "CID_HEARTBEAT "
+"""The start of a line that tells that the session lives; one line of JSON follows it."""
+
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_SENSITIVE = re.compile(r"token|secret|key|password", re.IGNORECASE)
-_SHORTEST = 8
 _BREATH = 60.0
 """Seconds between two states of a progress bar in the log."""
 
@@ -29,46 +30,6 @@ _BREATH = 60.0
 def say(text: str) -> None:
     """Print one line."""
     print(text, flush=True)  # noqa: T201
-
-
-class Redactor:
-    """Takes known secrets out of text."""
-
-    def __init__(self) -> None:
-        self._known: list[str] = []
-
-    def add(self, secret: str) -> None:
-        """Never let this value through: whole, line by line, as base64, and the sensitive parts of a JSON document."""
-        encoded = base64.b64encode(secret.encode()).decode().rstrip("=")
-        parts = {part for each in (secret, encoded, *_inside(secret)) for part in _forms(each)}
-        known = {*self._known, *(part for part in parts if len(part) >= _SHORTEST)}
-        self._known = sorted(known, key=len, reverse=True)
-
-    def clean(self, text: str) -> str:
-        """The text with every known secret replaced."""
-        for secret in self._known:
-            text = text.replace(secret, "[redacted]")
-        return text
-
-
-def _forms(secret: str) -> Iterator[str]:
-    yield secret.strip()
-    yield json.dumps(secret)[1:-1]
-    yield from (line.strip() for line in secret.splitlines())
-
-
-def _inside(secret: str) -> list[str]:
-    try:
-        document = json.loads(secret)
-    except ValueError:
-        return []
-    return _leaves(document, "") if isinstance(document, dict) else []
-
-
-def _leaves(value: Any, name: str) -> list[str]:
-    if isinstance(value, dict):
-        return [leaf for key, each in value.items() for leaf in _leaves(each, str(key))]
-    return [value] if isinstance(value, str) and _SENSITIVE.search(name) else []
 
 
 class _Tee(io.TextIOBase):
@@ -174,6 +135,10 @@ class Log:
         """Say how far the training is."""
         say(PROGRESS_MARK + json.dumps(asdict(progress)))
 
+    def heartbeat(self, heartbeat: Heartbeat) -> None:
+        """Say that the session lives. A progress bar that is being drawn gives way: the mark must begin its line."""
+        say("\r" + HEARTBEAT_MARK + json.dumps(asdict(heartbeat)))
+
     def end(self, result: Result) -> None:
         """Say how it ended: the last line of all, after the log file is closed."""
-        say(self.redactor.clean(RESULT_MARK + json.dumps(result.to_dict())))
+        say(RESULT_MARK + json.dumps(self.redactor.clean_all(result.to_dict())))

@@ -1,21 +1,24 @@
-"""Our callbacks on a trainer: they tell how far it is, keep the time budget, and never stop a training by failing."""
+"""Our callbacks on a trainer: how far it is, its checkpoint, its budget. They never stop a training by failing."""
 
 import json
-import shutil
 import time
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from containerid import events
+from containerid.errors import RunPaused
 from containerid.job import Metrics
+from containerid.training import state
+from containerid.training.budget import Budget
 from containerid.training.log import Log
 from containerid.training.stop import Stop
 from containerid.training.tracking import Tracking
 
-RESUME = "resume.pt"
+_SOON = 60.0
+"""Seconds for which the end of an epoch is waited for when a run is asked to stop."""
+
 _METRICS = {"precision": "precision", "recall": "recall", "mAP50": "mAP50", "mAP50-95": "mAP50-95"}
 
 
@@ -33,45 +36,21 @@ def flat(metrics: Mapping[str, Any], split: str) -> Metrics:
     return named
 
 
-def keep(checkpoint: Path, name: str = RESUME) -> Path | None:
-    """Copy a checkpoint beside itself, whole or not at all; None when it is not one that can be gone on from.
-
-    Ultralytics strips the optimizer from last.pt when it ends in order, and writes it in place: a copy is what the
-    next leg can go on from.
-    """
-    if not _is_resumable(checkpoint):
-        return None
-    target = checkpoint.with_name(name)
-    part = target.with_suffix(".part")
-    shutil.copyfile(checkpoint, part)
-    part.replace(target)
-    return target
-
-
-def _is_resumable(checkpoint: Path) -> bool:
-    if not zipfile.is_zipfile(checkpoint):
-        return False
-    import torch
-
-    # It holds a model, which is a pickle; this process has just written it.
-    content = torch.load(checkpoint, map_location="cpu", weights_only=False)
-    return content.get("optimizer") is not None
-
-
 class Follower:
     """Follows one training.
 
     Args:
         log, stop, tracking: the session's.
         path: of progress.jsonl; one line an epoch is appended.
-        budget: seconds; 0 is no limit. When the next epoch would not end within it, the training stops with a
-            resumable checkpoint.
+        budget: of the session. When it does not allow another epoch, the training ends with RunPaused.
+        keep: keeps a checkpoint from which the next leg can go on.
+        kept: there is such a checkpoint already, from an earlier leg.
         clock: seconds.
-        keep: keeps a checkpoint that Ultralytics is about to strip.
 
     Attributes:
         epoch: the last that was completed, 1-based; 0 before.
-        paused: the budget ended it.
+        metrics: of that epoch.
+        asked: it was ended because somebody asked for it.
     """
 
     def __init__(
@@ -80,22 +59,42 @@ class Follower:
         stop: Stop,
         tracking: Tracking,
         path: Path,
-        budget: float,
+        budget: Budget,
         *,
+        keep: Callable[[Any], object],
+        kept: bool = False,
         clock: Callable[[], float] = time.monotonic,
-        keep: Callable[[Path], object] = keep,
     ) -> None:
         self._log, self._stop, self._tracking, self._path, self._budget = log, stop, tracking, path, budget
-        self._clock, self._keep = clock, keep
+        self._clock, self._keep, self._kept = clock, keep, kept
         self._begun = self._first = 0.0
+        self._epoch_begun = self._trained = 0.0
+        self._paces: list[float] = []
         self._current = -1
         self._failed: set[str] = set()
+        self._epochs = 0
         self.epoch = 0
-        self.paused = False
+        self.metrics: Metrics = {}
+        self.asked = False
+
+    @property
+    def checkpoint(self) -> dict[str, Any]:
+        """What a Result tells about the checkpoint that is kept; nothing when there is none."""
+        if not self._kept:
+            return {}
+        return {"epoch": self.epoch, "epochs": self._epochs} | ({"asked": True} if self.asked else {})
 
     def follow(self, model: Any) -> None:
         """Add the callbacks to an Ultralytics model."""
-        for event in ("on_train_start", "on_train_epoch_start", "on_train_batch_end", "on_fit_epoch_end"):
+        for event in (
+            "on_train_start",
+            "on_train_epoch_start",
+            "on_train_batch_start",
+            "on_train_batch_end",
+            "on_train_epoch_end",
+            "on_model_save",
+            "on_fit_epoch_end",
+        ):
             model.add_callback(event, self._guarded(event, getattr(self, f"_{event}")))
 
     def _guarded(self, event: str, callback: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -103,6 +102,8 @@ class Follower:
             self._stop.check()
             try:
                 callback(trainer)
+            except RunPaused:
+                raise
             except Exception as error:
                 if event not in self._failed:
                     self._log.caution(f"{event}: {type(error).__name__}: {error}; the training goes on")
@@ -112,35 +113,60 @@ class Follower:
 
     def _on_train_start(self, trainer: Any) -> None:
         self._begun = self._clock()
-        self._first = trainer.start_epoch
+        self._first = self.epoch = trainer.start_epoch
+        self._epochs = trainer.epochs
 
     def _on_train_epoch_start(self, trainer: Any) -> None:
         self._current = trainer.epoch
+        self._epoch_begun = self._clock()
+        state.count(trainer, start=True)
 
-    def _on_train_batch_end(self, trainer: Any) -> None:
-        if self._budget and self._clock() - self._begun > self._budget:
-            self._pause(trainer)
+    def _on_train_batch_start(self, trainer: Any) -> None:
+        state.count(trainer)
+
+    def _on_train_batch_end(self, _: Any) -> None:
+        # What this epoch has done is lost, the rest is not; without a checkpoint there is nothing to lose.
+        if self._kept and self._budget.left <= 0:
+            self._pause()
+        if self._kept and self._stop.pauses and self._rest() > _SOON:
+            self._pause()
+
+    def _rest(self) -> float:
+        """Seconds until this epoch ends, by the last one; without one nobody knows, and it may be long."""
+        spent = self._clock() - self._epoch_begun
+        return self._paces[-1] - spent if self._paces else _SOON + 1
+
+    def _on_train_epoch_end(self, _: Any) -> None:
+        self._trained = self._clock()
+
+    def _on_model_save(self, trainer: Any) -> None:
+        self._keep(trainer)
+        self._kept = True
 
     def _on_fit_epoch_end(self, trainer: Any) -> None:
         # Ultralytics calls this once more, with the next epoch's number, after it has validated the best weights.
         if trainer.epoch != self._current:
             return
         self.epoch = trainer.epoch + 1
-        spent = self._clock() - self._begun
+        now = self._clock()
+        self._paces.append(now - self._epoch_begun)
+        self._budget.note(self._paces[-1], now - self._trained)
+        self._tell(trainer, now - self._begun)
+        # A pause here costs nothing: the checkpoint of this very epoch is written. `time=` would end the training in
+        # time as well, but by squeezing the schedule into the budget.
+        if trainer.stop or not self._kept:
+            return
+        if self._stop.pauses or not self._budget.allows_an_epoch:
+            self._pause()
+
+    def _pause(self) -> None:
+        self.asked = self._stop.pauses
+        why = "asked to stop" if self.asked else f"the time budget of {self._budget.seconds:g} s ended"
+        raise RunPaused(f"{why} after epoch {self.epoch}")
+
+    def _tell(self, trainer: Any, spent: float) -> None:
         pace = spent / (self.epoch - self._first)
-        self._tell(trainer, spent, pace)
-        if self._budget and not trainer.stop and spent + pace > self._budget:
-            self._pause(trainer)
-        if self.paused:
-            self._keep(Path(trainer.last))
-
-    def _pause(self, trainer: Any) -> None:
-        # `time=` would stretch or squeeze the schedule to fill the budget: a short training would burn all of it.
-        self.paused = trainer.epoch + 1 < trainer.epochs
-        trainer.stop = True
-
-    def _tell(self, trainer: Any, spent: float, pace: float) -> None:
-        metrics = flat(trainer.metrics, "val")
+        self.metrics = metrics = flat(trainer.metrics, "val")
         told = events.Progress(self.epoch, trainer.epochs, metrics, round(pace * (trainer.epochs - self.epoch), 1))
         self._log.progress(told)
         losses = {f"train/{key}": float(value) for key, value in trainer.tloss.items()}

@@ -6,22 +6,25 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from containerid.config import ENTRY, Params
 from containerid.errors import CidError, RunCancelled, RunFailed, RunPaused
-from containerid.job import Result, Spec
+from containerid.job import MANIFEST_FILE, RESULT_FILE, Result, Spec
 from containerid.training import (
     asked,
+    budget,
+    checkpoint,
     data,
     dataset,
+    dvc,
     entry,
     environment,
     evaluate,
     gates,
     hardware,
-    progress,
+    heartbeat,
     records,
     secrets,
     train,
@@ -54,21 +57,30 @@ def run(spec_file: Path, out: Path, mounts: Path, environ: Mapping[str, str] = o
         spec_file: a Spec as JSON.
         out: the output folder; made if missing.
         mounts: where Kaggle attaches datasets.
-        environ: `CID_PHASES_BEFORE` is how many phases the log has numbered already.
+        environ: `CID_PHASES_BEFORE` is how many phases the log has numbered already, `CID_SESSION_BEGAN` when the
+            session began (see `budget`), `CID_STOP_FILE` which file asks for a pause (see `stop`).
 
     Returns:
         The exit code: 0 succeeded, 7 failed or a gate not met, 8 cancelled, 9 paused.
     """
     out = out.absolute()
     out.mkdir(parents=True, exist_ok=True)
-    started = now()
+    for name in (RESULT_FILE, MANIFEST_FILE):
+        # Of the leg before, which on this machine ended in the same folder.
+        (out / name).unlink(missing_ok=True)
+    since = budget.began(environ)
+    started = now(time.monotonic() - since)
     log = Log(out / "train.log", PHASES, int(environ.get("CID_PHASES_BEFORE", "0")))
-    with stop_signals() as stop:
+    with stop_signals(environ) as stop:
         with log:
-            spec, session, ending = _live(spec_file.absolute(), out, mounts, log, stop)
-            result = _result(spec, session, replace(ending, reason=log.redactor.clean(ending.reason)), started)
+            spec, session, ending = _live(spec_file.absolute(), out, mounts, log, stop, since)
+            for caution in secrets.sweep(out, log.redactor):
+                log.caution(caution)
+            result = Result.from_dict(log.redactor.clean_all(_result(spec, session, ending, started).to_dict()))
             say(f"{result.outcome}{f': {result.reason}' if result.reason else ''}")
         try:
+            if ending.outcome == "succeeded" or result.phase == PHASES[-1]:
+                checkpoint.prune(out)
             records.write_result(out, result)
             records.write_manifest(out, result.run)
         except OSError as error:
@@ -77,15 +89,19 @@ def run(spec_file: Path, out: Path, mounts: Path, environ: Mapping[str, str] = o
     return ending.code
 
 
-def _live(spec_file: Path, out: Path, mounts: Path, log: Log, stop: Stop) -> tuple[Spec, Session | None, Ending]:
+def _live(
+    spec_file: Path, out: Path, mounts: Path, log: Log, stop: Stop, since: float
+) -> tuple[Spec, Session | None, Ending]:
     spec, session = Spec(run=""), None
     try:
         spec = asked.read(spec_file)
         with tempfile.TemporaryDirectory(prefix="cid-", ignore_cleanup_errors=True) as scratch:
             place = data.Place(Path.cwd(), mounts.absolute(), Path(scratch).resolve())
-            session = Session(spec, Params.from_dict(spec.params), spec_file, out, place, log, stop)
-            for name, phase in _phases(spec).items():
-                _enter(session, name, phase)
+            time_left = budget.Budget(spec.budget, since)
+            session = Session(spec, Params.from_dict(spec.params), spec_file, out, place, log, stop, time_left)
+            with heartbeat.beating(session):
+                for name, phase in _phases(spec).items():
+                    _enter(session, name, phase)
         ending = Ending("succeeded", 0)
     except BaseException as error:
         ending = _ending(error, session, stop)
@@ -121,12 +137,16 @@ def _environment(session: Session) -> None:
     say(f"proof: {session.hardware.proof}")
     if len(session.hardware.gpus) > 1:
         say(f"one of them is used: GPU {session.hardware.index}")
-    if session.spec.entry == ENTRY:
-        environment.check_torchvision()
-    needed = {secrets.GDRIVE: session.spec.data.provider == "dvc", secrets.WANDB: session.params.wandb.mode == "online"}
-    wanted = [name for name, need in needed.items() if need]
-    for found in secrets.collect(wanted, session.log.redactor).values():
+    spec = session.spec
+    needed = secrets.needed(
+        online=session.params.wandb.mode == "online",
+        drive=spec.data.provider == "dvc" and dvc.on_drive(session.place.project),
+    )
+    parcel = secrets.Parcel(spec.run, spec.secrets, session.place.mounts)
+    for found in secrets.collect(needed, session.log.redactor, parcel=parcel).values():
         say(str(found))
+    if spec.entry == ENTRY:
+        session.past = checkpoint.bring(spec, session.place.mounts, session.out)
 
 
 def _data(session: Session) -> None:
@@ -181,8 +201,6 @@ def _report(session: Session) -> None:
 def _ending(error: BaseException, session: Session | None, stop: Stop) -> Ending:
     # A signal that a library met in its own way still is what ended the run.
     if stop.signal or isinstance(error, Stopped):
-        if session is not None:
-            progress.keep(session.best.with_name("last.pt"))
         return Ending("cancelled", RunCancelled.code, f"stopped by {stop.signal} in {_place(session)}")
     if isinstance(error, RunPaused):
         return Ending("paused", RunPaused.code, error.message)
@@ -216,4 +234,5 @@ def _result(spec: Spec, session: Session | None, ending: Ending, started: str) -
         timeline=session.timeline if session else {},
         environment=session.environment if session else {},
         tracking=session.tracking.where if session else {},
+        checkpoint=session.checkpoint if session and ending.code else {},
     )

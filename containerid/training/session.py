@@ -1,12 +1,14 @@
 """What the phases of one leg share: what was asked for, and what has been found so far."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from containerid.config import Params
 from containerid.job import Metrics, Spec
+from containerid.training.budget import Budget
+from containerid.training.checkpoint import Checkpoint
 from containerid.training.data import Place
 from containerid.training.dataset import Dataset
 from containerid.training.hardware import Hardware
@@ -16,9 +18,9 @@ from containerid.training.tracking import Tracking
 from containerid.training.validate import Report
 
 
-def now() -> str:
-    """ISO 8601, UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def now(ago: float = 0) -> str:
+    """ISO 8601, UTC, to the second; `ago` seconds before now."""
+    return (datetime.now(UTC) - timedelta(seconds=ago)).isoformat(timespec="seconds")
 
 
 @dataclass(slots=True)
@@ -30,6 +32,9 @@ class Session:
         spec_file: where the spec lies.
         out: the output folder; absolute.
         place: the project's folder, mounts and scratch.
+        budget: of time, for this leg.
+        past: what the leg before left; None for a first leg.
+        checkpoint: what this leg tells about its own, as in a Result.
         phase: the one that runs, or ran last.
         timeline: seconds of each phase that has ended.
         folder: the data as it was provided; None when an own trainer needs none.
@@ -46,9 +51,12 @@ class Session:
     place: Place
     log: Log
     stop: Stop
+    budget: Budget
 
     started: str = field(default_factory=now)
     phase: str = ""
+    past: Checkpoint | None = None
+    checkpoint: dict[str, Any] = field(default_factory=dict)
     timeline: dict[str, float] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     hardware: Hardware = field(default_factory=lambda: Hardware("cpu", ""))

@@ -50,7 +50,7 @@ def draw(folder: Path, images: int, imgsz: int, seed: int) -> None:
             (folder / kind / split).mkdir(parents=True)
         for index in range(count):
             picture, boxes = picture_of(_kind(index), imgsz, (seed, SPLITS.index(split), index))
-            _write(folder, split, f"yard_{index:04d}", picture, boxes)
+            _write(folder, split, f"{split}_{index:04d}", picture, boxes)
     (folder / "data.yaml").write_text(_DATA, encoding="utf-8")
 
 
@@ -94,12 +94,12 @@ def _yard(scene: Scene, rng: Generator, *, doors: bool) -> None:
 
 def _row(rng: Generator, *, chance: float) -> list[Container]:
     """Containers of one length with parallel sides; each has its door in sight with this chance."""
-    yaw, depth = rng.uniform(-0.7, 0.7), rng.uniform(3.8, 7.5)
+    yaw, depth = rng.uniform(-0.7, 0.7), rng.uniform(4.2, 8.5)
     start = np.array((rng.uniform(-0.18, 0.18) * depth, 0.0, depth))
     aside = np.array((np.cos(yaw), 0.0, np.sin(yaw)))
     places = []
     first = int(rng.integers(-1, 1))
-    for column in range(first, first + int(rng.integers(1, 3))):
+    for column in range(first, first + int(rng.integers(1, 4))):
         at = start + aside * column * rng.uniform(2.6, 3.0)
         places += [at + np.array((0.0, 2.6 * level, 0.0)) for level in range(2 if rng.random() < 0.15 else 1)]
     places.sort(key=lambda it: (-float(np.hypot(it[0], it[2])), it[1]))

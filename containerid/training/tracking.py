@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -71,7 +72,7 @@ def start(settings: Wandb, *, run: str, project: str, config: Mapping[str, Any],
 
     Args:
         settings: the `wandb` section.
-        run: the run id; the run's name when the settings give none.
+        run: the run id; also W&B's, so that all legs are one run there, and its name when the settings give none.
         project: the project's name; W&B's project when the settings give none.
         config: the parameters, to be shown beside the metrics.
         folder: the output folder; offline runs are written to `wandb/` in it.
@@ -91,11 +92,20 @@ def start(settings: Wandb, *, run: str, project: str, config: Mapping[str, Any],
             opened = _open(settings, attempt, run, project, config, folder)
         except Exception as error:
             say(f"caution: W&B {attempt}: {_short(error)}")
+            _let_go()
         else:
             where = _where(opened, attempt, folder)
             say(f"W&B: {attempt}, {', '.join(where.values())}")
             return Tracking(opened, where)
     return Tracking()
+
+
+def _let_go() -> None:
+    """Its service takes a run that could not be opened for one that is open, and refuses its id to the next attempt."""
+    import wandb
+
+    with suppress(Exception):
+        wandb.teardown()
 
 
 def _where(run: Any, mode: Mode, folder: Path) -> dict[str, str]:
@@ -116,6 +126,8 @@ def _open(settings: Wandb, mode: Mode, run: str, project: str, config: Mapping[s
         project=settings.project or project or "containerid",
         entity=settings.entity,
         name=settings.name or run,
+        id=run,
+        resume="allow" if mode == "online" else None,
         tags=list(settings.tags),
         config=dict(config),
         dir=str(folder),

@@ -5,7 +5,8 @@ import time
 from typing import Any
 
 from containerid.errors import RunFailed, RunPaused
-from containerid.training import tracking, yolo
+from containerid.job import Metrics
+from containerid.training import checkpoint, environment, state, tracking, yolo
 from containerid.training.log import say
 from containerid.training.progress import Follower, flat
 from containerid.training.session import Session
@@ -18,8 +19,9 @@ def train(session: Session) -> None:
 
     Raises:
         RunFailed: the model, its weights or the memory do not do.
-        RunPaused: the budget ended; `weights/resume.pt` can be gone on from.
+        RunPaused: the budget ended, or somebody asked for it; `weights/resume.pt` can be gone on from.
     """
+    environment.check_torchvision()
     session.tracking = tracking.start(
         session.params.wandb,
         run=session.spec.run,
@@ -28,33 +30,74 @@ def train(session: Session) -> None:
         folder=session.out,
     )
     with yolo.ultralytics(session) as package:
-        model = package.YOLO(yolo.find_model(session, package))
-        follower = Follower(
-            session.log, session.stop, session.tracking, session.out / "progress.jsonl", session.spec.budget
-        )
-        follower.follow(model)
-        begun = time.monotonic()
-        try:
-            model.train(**arguments(session))
-        except RuntimeError as error:
-            raise _explained(error) from error
-        finally:
-            session.seconds, session.epochs = time.monotonic() - begun, follower.epoch
-    session.metrics |= _metrics(model)
+        if session.past and session.past.complete:
+            session.metrics, session.epochs = flat(session.past.metrics, "val"), session.past.epoch
+            checkpoint.settle(session.out)
+        else:
+            session.metrics = _train(session, package)
     if not session.best.is_file():
         raise RunFailed("the training left no weights/best.pt", hint="look for NaN losses in the log")
-    if follower.paused:
-        raise RunPaused(f"the time budget of {session.spec.budget:g} s ended after epoch {follower.epoch}")
+
+
+def _train(session: Session, package: Any) -> Metrics:
+    model = package.YOLO(str(session.past.path) if session.past else yolo.find_model(session, package))
+    follower = _follower(session)
+    follower.follow(model)
+    if session.past:
+        _restore(model, state.Restoration(session.past.state))
+    begun = time.monotonic()
+    try:
+        model.train(trainer=state.stepping(model.task_map[model.task]["trainer"]), **arguments(session))
+    except RunPaused:
+        checkpoint.settle(session.out)
+        session.metrics = follower.metrics
+        raise
+    except RuntimeError as error:
+        raise _explained(error) from error
+    finally:
+        session.seconds, session.epochs = time.monotonic() - begun, follower.epoch
+        session.checkpoint = follower.checkpoint
+    return _metrics(model)
+
+
+def _follower(session: Session) -> Follower:
+    session.budget.passes = _passes(session)
+    return Follower(
+        session.log,
+        session.stop,
+        session.tracking,
+        session.out / "progress.jsonl",
+        session.budget,
+        keep=checkpoint.keeper(session.spec),
+        kept=session.past is not None,
+    )
+
+
+def _passes(session: Session) -> float:
+    """The best weights are validated once more in the end, and the test split is looked through twice."""
+    images = {split: counts.get("images", 0) for split, counts in session.report.counts.items()}
+    return 1 + 2 * images.get("test", 0) / max(images.get("val", 0), 1)
+
+
+def _restore(model: Any, restoration: state.Restoration) -> None:
+    for event in ("on_pretrain_routine_end", "on_train_start", "on_train_epoch_start"):
+        model.add_callback(event, getattr(restoration, event))
 
 
 def arguments(session: Session) -> dict[str, Any]:
-    """What `YOLO.train` gets: all that params.yaml says, and where things are."""
+    """What `YOLO.train` gets: all that params.yaml says, and where things are; a later leg has the rest from the first.
+
+    Never `resume=True`: on a checkpoint that holds no training it would start another one, on data of its own.
+    """
+    places = {"data": str(session.view), "save_dir": str(session.out), "device": session.hardware.device}
+    if session.past:
+        return places | {"resume": str(session.past.path)}
     given: dict[str, Any] = session.params.train_arguments()
     if isinstance(given.get("pretrained"), str):
         given["pretrained"] = _weights(session, given["pretrained"])
     if session.spec.quick:
         given |= {"epochs": min(given["epochs"], _QUICK_EPOCHS), "batch": _QUICK_BATCH}
-    return given | {"data": str(session.view), "save_dir": str(session.out), "device": session.hardware.device}
+    return given | places
 
 
 def _weights(session: Session, name: str) -> str:

@@ -225,6 +225,31 @@ def test_the_project_is_called_as_the_file_says_or_as_its_folder(project: config
     assert config.load(tmp_path / "params.yaml").name == "doors"
 
 
+WRONG = {
+    "session_limit: soon": 'must be a duration such as `11h` or `90m` or empty, not "soon"',
+    "session_limit: 0h": 'must be a duration such as `11h` or `90m` or empty, not "0h"',
+    "accelerator: [T4]": "must be one of Kaggle's machine shapes",
+    "accelerator: two T4": "must be one of Kaggle's machine shapes",
+    "gpu: 1": "must be true or false, not 1",
+    "install: training": 'must be a list of words, not "training"',
+    "dataset_sources: [doors]": "must be a list, each item a name such as `owner/dataset`",
+    "model_sources: [ada/doors]": "must be a list, each item a name such as `owner/model/framework/variation/1`",
+    "competition_sources: [ada/doors]": "must be a list, each item a name such as `competition`",
+}
+
+
+@pytest.mark.parametrize(("line", "reason"), WRONG.items())
+def test_a_wrong_kaggle_setting_is_told_with_what_would_be_right(tmp_path: Path, line: str, reason: str) -> None:
+    (told,) = faults_of(tmp_path, f"kaggle:\n  {line}\n")
+    assert told.startswith(f"params.yaml:2: kaggle.{line.partition(':')[0]}: {reason}")
+
+
+def test_an_accelerator_is_spelled_as_kaggle_does_and_unknown_ones_are_left_to_kaggle(tmp_path: Path) -> None:
+    for word, read in (("nvidiateslat4", "NvidiaTeslaT4"), ("NvidiaB300", "NvidiaB300")):
+        (tmp_path / "params.yaml").write_text(f"kaggle: {{accelerator: {word}}}", encoding="utf-8")
+        assert config.load(tmp_path / "params.yaml").kaggle.accelerator == read
+
+
 def test_a_list_left_empty_holds_nothing(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("kaggle: {install: , dataset_sources: }\ngit: {allow: }", encoding="utf-8")
     project = config.load(tmp_path / "params.yaml")

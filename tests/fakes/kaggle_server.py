@@ -86,6 +86,8 @@ class KaggleServer:
         self.kernels: dict[str, Kept] = {}
         self.datasets: dict[str, Json] = {}
         self.uploads: dict[str, bytes] = {}
+        self.announced: dict[str, int] = {}
+        self.kept: dict[str, int] = {}
         self.tokens = {"KGAT_" + "1" * 32: "ada"}
         self.streams: deque[tuple[str, bytes]] = deque()
         self.answers: dict[str, Json] = {}
@@ -105,6 +107,10 @@ class KaggleServer:
 
     def fail(self, rpc: str, *faults: Fault) -> None:
         self.faults[rpc].extend(faults)
+
+    def keep_of(self, token: str, count: int) -> None:
+        """Of the next bytes that come for this upload, only so many arrive."""
+        self.kept[token] = count
 
     def asked(self, rpc: str) -> list[Call]:
         return [call for call in self.calls if call.rpc == rpc]
@@ -230,12 +236,14 @@ class KaggleServer:
 
     def _StartBlobUpload(self, body: Json) -> Json:  # noqa: N802
         token = f"blob-{len(self.asked('StartBlobUpload'))}-{body['name']}"
+        self.announced[token] = body.get("contentLength", 0)
         return {"token": token, "createUrl": f"{self.url}/upload/{token}"}
 
     def _handler(server) -> type[BaseHTTPRequestHandler]:  # noqa: N805
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             wbufsize = 1 << 16
+            extra: dict[str, str] = {}
 
             def do_POST(self) -> None:
                 path = urlsplit(self.path).path
@@ -255,11 +263,21 @@ class KaggleServer:
             def do_PUT(self) -> None:
                 token = self.path.rpartition("/")[2]
                 data = self.rfile.read(int(self.headers["Content-Length"]))
-                server.uploads[token] = data
-                self._serve(Call("upload", token, self.headers), lambda: (200, "application/json", b"{}"))
+                self._serve(Call("upload", token, self.headers), lambda: self._take(token, data))
+
+            def _take(self, token: str, data: bytes) -> tuple[int, str, bytes]:
+                span = self.headers.get("Content-Range", "bytes 0-")
+                here = server.uploads.get(token, b"")
+                if not span.startswith("bytes */"):
+                    start = int(span.removeprefix("bytes ").partition("-")[0])
+                    here = server.uploads[token] = (here[:start] + data)[: server.kept.pop(token, None)]
+                if len(here) < server.announced.get(token, 0):
+                    self.extra = {"Range": f"bytes=0-{len(here) - 1}"} if here else {}
+                    return 308, "application/json", b""
+                return 200, "application/json", b"{}"
 
             def _serve(self, call: Call, good: Callable[[], tuple[int, str, bytes]]) -> None:
-                call.port = self.client_address[1]
+                call.port, self.extra = self.client_address[1], {}
                 server.calls.append(call)
                 fault = server.faults[call.rpc].popleft() if server.faults[call.rpc] else None
                 if fault is None:
@@ -304,7 +322,7 @@ class KaggleServer:
                 self.send_header("Content-Type", kind)
                 if kind != "text/event-stream":
                     self.send_header("Content-Length", str(len(body)))
-                for name, value in (headers or {}).items():
+                for name, value in {**(headers or {}), **self.extra}.items():
                     self.send_header(name, value)
                 if cut is not None or kind == "text/event-stream":
                     self.close_connection = True

@@ -1,6 +1,7 @@
 """Legs run in this process: a spec goes in, what was left behind comes out."""
 
 import json
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,11 @@ class Leg:
 
     def run_file(self) -> Result:
         """Run what lies in spec.json."""
-        self.code = run(self.folder / "spec.json", self.out, self.folder / "input", self.before)
+        before, tempfile.tempdir = tempfile.tempdir, str(self.folder)
+        try:
+            self.code = run(self.folder / "spec.json", self.out, self.folder / "input", self.before)
+        finally:
+            tempfile.tempdir = before
         return self.result()
 
     def result(self) -> Result:

@@ -268,7 +268,7 @@ def test_a_data_folder_becomes_an_attached_private_dataset(server, home, spec, t
     assert prepared.data.digest == "d" * 64
     assert prepared.data.source.startswith("ada/cid-data-")
     assert len(prepared.data.source) == len("ada/cid-data-") + 12
-    assert len(server.uploads) == 3
+    assert len(server.uploads) == 4
     assert list((home.root / "uploads").iterdir()) == []
     assert str(tmp_path) not in json.dumps(prepared.to_dict())
     ours.submit(prepared)

@@ -151,14 +151,14 @@ def test_a_branch_that_moved_on_does_not_matter(remote, tmp_path):
 
 
 def test_a_server_that_gives_out_tips_alone_is_asked_for_the_ref(remote, tmp_path, monkeypatch):
-    git = bootstrap._git
+    git = bootstrap.run_git
 
     def strict(folder: Path, *arguments: str) -> str:
         if arguments[0] == "fetch" and arguments[-1] == remote.sha:
             raise Stop("git fetch: error: Server does not allow request for unadvertised object")
         return git(folder, *arguments)
 
-    monkeypatch.setattr(bootstrap, "_git", strict)
+    monkeypatch.setattr(bootstrap, "run_git", strict)
     bootstrap.bring_code(cargo(remote.code()), tmp_path / "code", tmp_path)
     assert tree_id(tmp_path / "code") == remote.code().tree
 
@@ -196,7 +196,7 @@ def test_a_remote_is_never_an_option_or_a_command(tmp_path):
 
 def test_a_remote_that_does_not_answer_is_asked_again(remote, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(bootstrap, "PAUSES", (0.0, 0.0))
-    git = bootstrap._git
+    git = bootstrap.run_git
     faults = ["fatal: unable to access: Could not resolve host: example.com", "error: RPC failed; HTTP error: 502"]
 
     def faulty(folder: Path, *arguments: str) -> str:
@@ -206,7 +206,7 @@ def test_a_remote_that_does_not_answer_is_asked_again(remote, tmp_path, monkeypa
             raise Stop("fatal: unable to access")
         return git(folder, *arguments)
 
-    monkeypatch.setattr(bootstrap, "_git", faulty)
+    monkeypatch.setattr(bootstrap, "run_git", faulty)
     bootstrap.bring_code(cargo(remote.code()), tmp_path / "code", tmp_path)
     assert capsys.readouterr().out.count("the remote does not answer, next try in 0 s") == 2
 
@@ -214,9 +214,9 @@ def test_a_remote_that_does_not_answer_is_asked_again(remote, tmp_path, monkeypa
 def test_git_asks_nobody(remote, tmp_path, monkeypatch):
     monkeypatch.setenv("GIT_DIR", "/nonexistent")
     monkeypatch.setenv("GIT_ASKPASS", "/nonexistent")
-    shown = bootstrap._git(remote.folder, "config", "--get-all", "credential.helper")
+    shown = bootstrap.run_git(remote.folder, "config", "--get-all", "credential.helper")
     assert shown.strip() == ""
-    assert bootstrap._git(remote.folder, "rev-parse", "HEAD").strip() == remote.sha
+    assert bootstrap.run_git(remote.folder, "rev-parse", "HEAD").strip() == remote.sha
 
 
 # --- dataset

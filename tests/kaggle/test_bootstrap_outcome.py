@@ -47,7 +47,7 @@ def concluded(out: Path, ended: Ended) -> tuple[int, Result]:
         ("succeeded", 0, 0),
         ("failed", 7, 7),
         ("failed", 0, 7),
-        ("paused", 9, 9),
+        ("paused", 9, 0),
         ("cancelled", 8, 8),
         ("paused", 139, 139),
     ],

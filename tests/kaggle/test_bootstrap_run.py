@@ -260,7 +260,7 @@ def test_a_signal_reaches_the_training_which_writes_its_result(project, machine,
     trainer = TRAINING.replace("signal.signal(signal.SIGTERM, stop)", f"signal.signal(signal.{number.name}, stop)")
     write_tree(project, {"containerid/training/__main__.py": trainer})
     ran = machine.signal(source_of(project, {"behave": "wait"}), number)
-    assert ran.code == 9
+    assert ran.code == 0, "only what ended well can be attached to the next leg"
     assert ran.result.outcome == "paused"
 
 

@@ -50,9 +50,16 @@ def moments() -> Moments:
 
 
 @pytest.fixture
-def datasets(server: KaggleServer, moments: Moments) -> Datasets:
+def begun(tmp_path: Path) -> Path:
+    """Where it is noted what was begun."""
+    (tmp_path / "begun").mkdir()
+    return tmp_path / "begun"
+
+
+@pytest.fixture
+def datasets(server: KaggleServer, moments: Moments, begun: Path) -> Datasets:
     key = Credentials(kind="key", username="ada", secret=Secret("k"), source="test")
-    return Datasets(Kaggle(key, at(server.url), {}), Session({}), Clock(lambda: moments.time, moments.sleep))
+    return Datasets(Kaggle(key, at(server.url), {}), Session({}), Clock(lambda: moments.time, moments.sleep), begun)
 
 
 @pytest.fixture
@@ -124,11 +131,50 @@ def test_one_that_is_broken_gets_a_new_version(server, datasets, files, state):
 
 
 @pytest.mark.parametrize("fault", [Fault(503), Fault(500), Fault(429), Fault(drop=True)])
-def test_an_upload_that_fails_once_is_sent_again_under_a_new_token(server, datasets, files, fault):
+def test_an_upload_that_fails_once_goes_on_under_its_token(server, datasets, files, fault):
     server.fail("upload", fault)
     datasets.ensure(NAME, files, quiet)
     tokens = [each["token"] for each in server.asked("CreateDataset")[0].body["files"]]
+    assert tokens == ["blob-1-train.zip", "blob-2-data.yaml"]
+    assert server.uploads["blob-1-train.zip"] == b"images" * 1000
+
+
+def test_an_upload_that_breaks_off_sends_the_rest_alone(server, datasets, files):
+    server.keep_of("blob-1-train.zip", 4000)
+    datasets.ensure(NAME, files, quiet)
+    assert server.uploads["blob-1-train.zip"] == b"images" * 1000
+    spans = [call.headers["Content-Range"] for call in server.asked("upload")]
+    assert spans == [None, "bytes */6000", "bytes 4000-5999/6000", None]
+
+
+def test_an_upload_that_storage_has_forgotten_begins_anew(server, datasets, files):
+    server.fail("upload", Fault(503), Fault(404))
+    datasets.ensure(NAME, files, quiet)
+    tokens = [each["token"] for each in server.asked("CreateDataset")[0].body["files"]]
     assert tokens == ["blob-2-train.zip", "blob-3-data.yaml"]
+
+
+def test_another_process_goes_on_where_one_was_killed(server, datasets, begun, files):
+    server.keep_of("blob-1-train.zip", 4000)
+    server.fail("upload", Fault(503, done=True), *[Fault(503)] * 40)
+    with pytest.raises(Unreachable):
+        datasets.ensure(NAME, files, quiet)
+    server.faults["upload"].clear()
+    told: list[Event] = []
+    datasets.ensure(NAME, files, told.append)
+    assert Step("upload", "train.zip goes on at 0.0 MB") in told
+    assert len(server.asked("StartBlobUpload")) == 2
+    assert list(begun.iterdir()) == [], "a note was left"
+
+
+def test_another_content_is_no_part_of_an_upload_that_was_begun(server, datasets, files, tmp_path):
+    server.fail("upload", *[Fault(503)] * 40)
+    with pytest.raises(Unreachable):
+        datasets.ensure(NAME, files, quiet)
+    server.faults["upload"].clear()
+    (tmp_path / "train.zip").write_bytes(b"others" * 1000)
+    datasets.ensure(NAME, files, quiet)
+    assert server.uploads["blob-2-train.zip"] == b"others" * 1000
 
 
 def test_an_upload_that_storage_declines_is_not_tried_again(server, datasets, files):

@@ -10,6 +10,7 @@ import stamina
 from fakes.kaggle_server import Fault, KaggleServer, Kept
 
 from containerid.errors import Unreachable
+from containerid.job import Output
 from containerid.kaggle.download import Expired, Storage
 from containerid.kaggle.origin import KAGGLE, at
 
@@ -39,19 +40,24 @@ def storage(server: KaggleServer) -> Storage:
     return Storage(at(server.url), {})
 
 
+def fetch(storage: Storage, url: str, folder: Path, size: int | None = None, sha256: str = "") -> str:
+    """Over a link that is never renewed, to the file `a`."""
+    return storage.fetch(lambda _: url, Output("a", size, "", sha256), folder / "a")
+
+
 def test_a_file_arrives_whole(storage, url, tmp_path):
-    storage.fetch(url, tmp_path / "a", len(DATA))
+    fetch(storage, url, tmp_path, len(DATA))
     assert (tmp_path / "a").read_bytes() == DATA
 
 
 def test_an_empty_file_is_a_file(storage, url, tmp_path):
-    storage.fetch(url.replace("best.pt", "empty"), tmp_path / "a", 0)
+    fetch(storage, url.replace("best.pt", "empty"), tmp_path, 0)
     assert (tmp_path / "a").read_bytes() == b""
 
 
 def test_storage_gets_no_credentials_and_no_wish_for_compression(server, storage, url, tmp_path, own_home):
     (own_home / ".netrc").write_text("machine 127.0.0.1 login ada password secret\n", encoding="utf-8")
-    storage.fetch(url, tmp_path / "a")
+    fetch(storage, url, tmp_path)
     headers = server.calls[0].headers
     assert headers["Authorization"] is None
     assert headers["Accept-Encoding"] == "identity"
@@ -71,7 +77,7 @@ ONCE = {
 @pytest.mark.parametrize("name", ONCE)
 def test_one_fault_is_survived(server, storage, url, tmp_path, name):
     server.fail("file", ONCE[name])
-    storage.fetch(url, tmp_path / "a", len(DATA))
+    fetch(storage, url, tmp_path, len(DATA))
     assert (tmp_path / "a").read_bytes() == DATA
 
 
@@ -79,24 +85,33 @@ def test_one_fault_is_survived(server, storage, url, tmp_path, name):
 def test_a_fault_that_stays_leaves_nothing_behind(server, storage, url, tmp_path, name):
     server.fail("file", *[ONCE[name]] * 9)
     with pytest.raises(Unreachable):
-        storage.fetch(url, tmp_path / "a", len(DATA))
+        fetch(storage, url, tmp_path, len(DATA))
     assert list(tmp_path.glob("*")) == [tmp_path / "home"]
     assert len(server.asked("file")) == 4
 
 
 @pytest.mark.parametrize("size", [len(DATA) - 1, len(DATA) + 1])
 def test_a_file_of_another_size_than_kaggle_lists_is_not_taken(storage, url, tmp_path, size):
-    with pytest.raises(Unreachable, match="broke off"):
-        storage.fetch(url, tmp_path / "a", size)
+    with pytest.raises(Unreachable, match="are listed"):
+        fetch(storage, url, tmp_path, size)
     assert not (tmp_path / "a").exists()
 
 
 @pytest.mark.parametrize("fault", [Fault(400), Fault(403, "<Error/>", kind="application/xml"), Fault(404), Fault(410)])
-def test_a_link_that_has_run_out_is_known_as_such_at_once(server, storage, url, tmp_path, fault):
+def test_a_link_that_has_run_out_is_renewed_and_not_tried_twice(server, storage, url, tmp_path, fault):
     server.fail("file", fault)
+    asked = []
+    links = iter([url, url.replace("?", "?new=1&")])
+    storage.fetch(lambda expired: asked.append(expired) or next(links), Output("a", len(DATA), ""), tmp_path / "a")
+    assert asked == ["", url]
+    assert (tmp_path / "a").read_bytes() == DATA
+
+
+def test_links_that_never_work_are_no_endless_matter(server, storage, url, tmp_path):
+    server.fail("file", *[Fault(403)] * 9)
     with pytest.raises(Expired):
-        storage.fetch(url, tmp_path / "a")
-    assert len(server.asked("file")) == 1
+        fetch(storage, url, tmp_path)
+    assert len(server.asked("file")) == 2
     assert not (tmp_path / "a").exists()
 
 
@@ -104,40 +119,33 @@ def test_a_link_that_has_run_out_is_known_as_such_at_once(server, storage, url, 
 def test_an_answer_that_is_no_file_is_none(server, storage, url, tmp_path, status):
     server.fail("file", Fault(status))
     with pytest.raises(Unreachable, match=f"HTTP {status}"):
-        storage.fetch(url, tmp_path / "a")
+        fetch(storage, url, tmp_path)
 
 
 def test_a_redirect_to_another_host_is_not_followed(server, storage, url, tmp_path):
     with KaggleServer() as other:
         server.fail("file", Fault(302, headers={"Location": f"{other.url}/files/x"}))
         with pytest.raises(Unreachable, match="redirect to another host"):
-            storage.fetch(url, tmp_path / "a")
+            fetch(storage, url, tmp_path)
         assert other.calls == []
 
 
 def test_a_redirect_on_the_same_host_is_followed(server, storage, url, tmp_path):
     server.fail("file", Fault(302, headers={"Location": "/files/ada/run/best.pt?sig=1"}))
-    storage.fetch(url.replace("sig=1", "sig=9"), tmp_path / "a")
+    fetch(storage, url.replace("sig=1", "sig=9"), tmp_path)
     assert (tmp_path / "a").read_bytes() == DATA
 
 
 def test_a_redirect_in_circles_ends(server, storage, url, tmp_path):
     server.fail("file", *[Fault(302, headers={"Location": url})] * 9)
     with pytest.raises(Unreachable, match="in circles"):
-        storage.fetch(url, tmp_path / "a")
+        fetch(storage, url, tmp_path)
 
 
 def test_links_that_lead_elsewhere_are_not_touched(server, url, tmp_path):
     with pytest.raises(Unreachable, match=r"not Kaggle's"):
-        Storage(KAGGLE, {}).fetch(url, tmp_path / "a")
+        fetch(Storage(KAGGLE, {}), url, tmp_path)
     assert server.calls == []
-
-
-def test_a_file_that_is_there_is_not_overwritten(storage, url, tmp_path):
-    (tmp_path / "a").write_bytes(b"mine")
-    with pytest.raises(FileExistsError):
-        storage.fetch(url, tmp_path / "a")
-    assert (tmp_path / "a").read_bytes() == b"mine"
 
 
 def test_a_full_disk_is_no_matter_for_another_try(server, storage, url, tmp_path):
@@ -145,7 +153,7 @@ def test_a_full_disk_is_no_matter_for_another_try(server, storage, url, tmp_path
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
     try:
         with pytest.raises(OSError, match="File too large") as caught:
-            storage.fetch(url, tmp_path / "a")
+            fetch(storage, url, tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert caught.value.errno == errno.EFBIG
@@ -182,16 +190,12 @@ def serving(answer: bytes, *, hold: bool) -> tuple[str, Callable[[], None]]:
 def test_a_body_that_ends_too_early_is_noticed_by_its_listed_size(tmp_path: Path):
     url, close = serving(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf", hold=False)
     with pytest.raises(Unreachable, match="4 of 8 bytes"):
-        Storage(at(url), {}).fetch(f"{url}/a", tmp_path / "a", 8)
+        fetch(Storage(at(url), {}), f"{url}/a", tmp_path, 8)
     close()
 
 
-def test_a_stall_in_the_middle_is_not_waited_for(tmp_path: Path, monkeypatch):
+def test_a_stall_in_the_middle_is_not_waited_for(tmp_path: Path):
     url, close = serving(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", hold=True)
-    from containerid.kaggle import transport
-
-    send = transport.Session.send
-    monkeypatch.setattr(transport.Session, "send", lambda *a, **kw: send(*a, **kw | {"read": 0.05}))
     with pytest.raises(Unreachable, match=r"in time|failed"):
-        Storage(at(url), {}).fetch(f"{url}/a", tmp_path / "a", 100)
+        fetch(Storage(at(url), {}, stall=0.05), f"{url}/a", tmp_path, 100)
     close()

@@ -306,3 +306,58 @@ def test_a_line_is_given_out_as_soon_as_it_is_there_and_a_dead_connection_is_lef
         assert texts(list(lines)) == ["b"]
         for peer in peers:
             peer.close()
+
+
+def test_a_log_that_lost_its_head_on_the_way_doubles_and_loses_nothing(server, api):
+    a, b, c, d = (event(f"{name}\n") for name in "abcd")
+    server.streams.extend([(SSE, sse(a, b, c)), (SSE, sse(b, c)), kept(c, d)])
+    assert followed(api, server) == ["a", "b", "c", "d"]
+
+
+def test_a_log_that_lost_all_that_was_seen_is_new(server, api):
+    server.streams.extend([(SSE, sse(event("a\n"), event("b\n"))), kept(event("x\n"), event("y\n"))])
+    assert followed(api, server) == ["a", "b", "x", "y"]
+
+
+def test_a_cut_in_the_middle_of_a_log_asks_no_further_question(server, api):
+    a, b = event("a\n"), event("b\n")
+    server.streams.extend([(SSE, sse(a)), (SSE, sse(a, b)), (SSE, sse(a, b, end=True))])
+    assert followed(api, server) == ["a", "b"]
+    assert server.asked("GetKernelSessionStatus") == []
+
+
+def test_a_pause_that_kaggle_asks_for_is_kept_before_the_log_is_opened_again(server, api):
+    server.fail("logs", Fault(429, google(429, "Too many requests"), headers={"Retry-After": "77"}))
+    server.streams.append((SSE, sse(event("a\n"), end=True)))
+    moments = Moments()
+    assert followed(api, server, moments) == ["a"]
+    assert moments.slept == [77.0]
+
+
+@pytest.mark.parametrize("cut", range(1, 12))
+def test_a_bar_that_is_drawn_over_and_over_is_one_line_however_it_is_cut(cut):
+    text = "  0%\r 50%\r100%\r\nnext\n"
+    pieces = [Piece(0.0, "stdout", text[:cut]), Piece(1.0, "stdout", text[cut:])]
+    lines = Lines()
+    assert texts([*lines.take(pieces), *lines.rest()]) == ["100%", "next"]
+
+
+def test_a_bar_that_is_drawn_for_hours_takes_no_room():
+    lines = Lines()
+    for step in range(1000):
+        assert list(lines.take([Piece(float(step), "stdout", f"\r{step} of a long bar")])) == []
+    assert len(lines._begun["stdout"].text) < 40
+
+
+def test_times_that_run_backwards_are_left_as_they_are():
+    assert [line.time for line in read(json.dumps([event("a\n", 5), event("b\n", 3), event("c\n", 6)]))] == [5, 3, 6]
+
+
+def test_the_log_as_the_web_page_shows_it_is_read_with_its_times():
+    page = "Time\t#\tLog Message\n5.1s\t1\tfirst\n18.4s\t2\t  second\n17.0s\t3\t\n"
+    assert [(line.time, line.text) for line in read(page)] == [(5.1, "first"), (18.4, "  second"), (17.0, "")]
+    assert texts(read("5.1s 1 first\n6.0s 2 second")) == ["first", "second"]
+
+
+def test_plain_lines_that_begin_like_the_web_page_are_plain():
+    assert texts(read("5.1s 1 first\nand then")) == ["5.1s 1 first", "and then"]

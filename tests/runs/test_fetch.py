@@ -1,9 +1,13 @@
+import fcntl
 import json
+import os
+import threading
+from types import SimpleNamespace
 
 import pytest
 
 from containerid.errors import OutputsUnverified, StillRunning
-from containerid.events import Caution, Fetched
+from containerid.events import Caution, Fetched, Step
 from containerid.job import State, Status
 from containerid.runs.fetch import fetch
 from containerid.runs.find import find
@@ -64,7 +68,11 @@ def test_a_truncated_file_is_told_and_the_rest_is_brought(ended, platform, home,
     with pytest.raises(OutputsUnverified):
         fetch(ended, home=home, tell=told.append)
     assert (tmp_path / "runs" / ended.run / "weights/best.pt").exists()
-    assert any("results.csv differs" in event.text for event in told if isinstance(event, Caution))
+    assert any(
+        "results.csv did not arrive: it differs from the manifest" in event.text
+        for event in told
+        if isinstance(event, Caution)
+    )
 
 
 def test_a_good_file_is_not_fetched_again(ended, platform, home):
@@ -118,3 +126,108 @@ def test_a_foreign_kernel_is_fetched_and_never_verified(registry, platform, home
     platform.files = {"out.txt": b"hello"}
     run = fetch(find(registry, "bob/his-kernel", backend="platform"), home=home, to=tmp_path / "his")
     assert (run.verified, (tmp_path / "his/out.txt").read_bytes()) == (False, b"hello")
+
+
+def test_what_was_asked_for_alone_is_fetched_and_that_is_no_failure(ended, home, registry, tmp_path):
+    told = []
+    run = fetch(ended, home=home, include=["weights"], tell=told.append)
+    folder = tmp_path / "runs" / ended.run
+    assert (folder / "weights/best.pt").exists()
+    assert not (folder / "results.csv").exists()
+    assert any(event.name == "verified" for event in told if isinstance(event, Step))
+    assert not run.verified, "the run as a whole is not here"
+    assert fetch(run, home=home).verified
+    assert fetch(registry.get(run.run), home=home, exclude=["*.csv"]).verified, "what was known is kept"
+
+
+def test_what_was_asked_for_and_is_not_good_is_a_failure_still(ended, platform, home):
+    platform.files["weights/best.pt"] = b"weighty" * 1000
+    with pytest.raises(OutputsUnverified, match=r"weights/best\.pt"):
+        fetch(ended, home=home, include=["*.pt"])
+    fetch(ended, home=home, include=["*.csv"])
+
+
+def test_a_wish_that_nothing_fits_is_said(ended, platform, home):
+    del platform.files["manifest.json"]
+    with pytest.raises(OutputsUnverified, match="no output"):
+        fetch(ended, home=home, include=["*.onnx"])
+
+
+def test_a_disk_without_room_is_known_before_the_first_byte(ended, home, tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=(64 << 20) + 7000))
+    with pytest.raises(OutputsUnverified, match=r"0 MB are to be fetched, and .* has 67 MB free"):
+        fetch(ended, home=home)
+    assert not list((tmp_path / "runs" / ended.run).iterdir())
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=(64 << 20) + 70000))
+    assert fetch(ended, home=home).verified
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=(64 << 20) + 1000))
+    assert fetch(ended, home=home).verified, "what is there needs no room"
+
+
+def test_more_than_any_kernel_leaves_is_a_trick(ended, home, monkeypatch):
+    monkeypatch.setattr("containerid.runs.transfer._MOST", 7000)
+    with pytest.raises(OutputsUnverified, match="more than any kernel leaves"):
+        fetch(ended, home=home)
+
+
+def test_an_old_file_stays_when_its_successor_is_not_good(ended, platform, home, tmp_path):
+    path = tmp_path / "runs" / ended.run / "weights/best.pt"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"old")
+    platform.broken = {"weights/best.pt"}
+    with pytest.raises(OutputsUnverified):
+        fetch(ended, home=home)
+    assert path.read_bytes() == b"old"
+
+
+def test_an_output_with_the_logs_name_does_not_replace_the_log(ended, platform, home, tmp_path):
+    platform.files[f"{ended.run}.log"] = b"mine"
+    with pytest.raises(OutputsUnverified, match=r"exp001-1\.log"):
+        fetch(ended, home=home)
+    assert (tmp_path / "runs" / ended.run / f"{ended.run}.log").read_text().startswith("hello")
+
+
+def test_a_file_where_a_folder_should_be_is_told_and_the_rest_is_brought(ended, platform, home, tmp_path):
+    platform.files |= {"a": b"file", "a/b": b"below"}
+    with pytest.raises(OutputsUnverified, match="1 outputs"):
+        fetch(ended, home=home)
+    assert (tmp_path / "runs" / ended.run / "weights/best.pt").exists()
+
+
+def test_the_command_takes_globs(ended, cid, tmp_path):
+    said = cid("fetch", ended.run, "--include", "*.csv", "--exclude", "weights", "--to", str(tmp_path / "here"))
+    assert said.code == 0
+    assert {path.name for path in (tmp_path / "here").iterdir()} == {
+        "results.csv",
+        "manifest.json",
+        f"{ended.run}.log",
+        f"{ended.run}.log.jsonl",
+    }
+
+
+def test_two_fetches_at_once_do_not_meet(ended, home, platform, tmp_path):
+    held = os.open(_made(tmp_path / "runs" / ended.run), os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    told = []
+    other = threading.Thread(target=lambda: fetch(ended, home=home, tell=told.append))
+    other.start()
+    while not any(isinstance(event, Step) and event.name == "waiting" for event in told):
+        threading.Event().wait(0.005)
+    assert not (tmp_path / "runs" / ended.run / "results.csv").exists()
+    os.close(held)
+    other.join(10)
+    assert (tmp_path / "runs" / ended.run / "results.csv").exists()
+
+
+def _made(folder):
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_a_newer_time_stamp_saves_no_file_that_is_another_one(ended, home, tmp_path):
+    path = tmp_path / "runs" / ended.run / "weights/best.pt"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"WEIGHTS" * 1000)
+    os.utime(path, (4e9, 4e9))
+    assert fetch(ended, home=home).verified
+    assert path.read_bytes() == b"weights" * 1000

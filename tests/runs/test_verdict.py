@@ -65,7 +65,13 @@ def test_the_last_result_of_a_log_counts():
 
 @pytest.mark.parametrize(
     ("state", "kind"),
-    [(State.FAILED, RunFailed), (State.LOST, RunFailed), (State.CANCELLED, RunCancelled), (State.PAUSED, RunPaused), (State.REFUSED, Refused)],
+    [
+        (State.FAILED, RunFailed),
+        (State.LOST, RunFailed),
+        (State.CANCELLED, RunCancelled),
+        (State.PAUSED, RunPaused),
+        (State.REFUSED, Refused),
+    ],
 )
 def test_every_bad_end_has_its_exit_code(state, kind):
     assert type(error_of(Run(run="a-1", backend="kaggle", state=state))) is kind

@@ -39,7 +39,8 @@ def test_a_projects_own_trainer_gets_what_it_needs_and_its_metrics_count(leg: Le
     assert seen["CID_SPEC"] == str(leg.folder / "spec.json")
     assert seen["CID_DATA"] == str(folder)
     assert seen["CID_OUT"] == str(leg.out)
-    assert (seen["CID_BUDGET"], seen["CID_DEVICE"]) == ("90", "cpu")
+    assert 60 < int(seen["CID_BUDGET"]) < 85, "less what was used, and what is kept for the end"
+    assert (seen["CID_DEVICE"], seen["CID_PAST"]) == ("cpu", "")
     view = yaml.safe_load((leg.out / "seen.yaml").read_text())
     assert view["names"] == {0: "door"}
     assert view["path"] != str(folder)

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from containerid.errors import RunPaused
+from containerid.training.budget import Budget
 from containerid.training.log import Log
 from containerid.training.progress import Follower, flat
 from containerid.training.stop import Stop, Stopped
@@ -19,6 +21,7 @@ class Trainer:
         self.last = folder / "last.pt"
         self.tloss, self.lr = {"box_loss": 1.5}, {"lr/pg0": 0.01}
         self.metrics = {"metrics/mAP50(B)": 0.5, "val/box_loss": 2.0}
+        self.train_loader = [0, 0]
         self.calls: dict[str, Any] = {}
 
     def add_callback(self, event: str, call: Any) -> None:
@@ -30,12 +33,16 @@ class Trainer:
             self.epoch = epoch
             self.calls["on_train_epoch_start"](self)
             for _ in range(2):
-                self.now[0] += 5
+                self.calls["on_train_batch_start"](self)
+                self.now[0] += 4
                 self.calls["on_train_batch_end"](self)
                 if self.stop:
                     break
+            self.calls["on_train_epoch_end"](self)
+            self.now[0] += 2
             self.last.write_bytes(f"epoch {self.epoch}".encode())
             self.stop |= self.epoch + 1 == self.epochs
+            self.calls["on_model_save"](self)
             self.calls["on_fit_epoch_end"](self)
             if self.stop:
                 break
@@ -56,17 +63,19 @@ class Training(SimpleNamespace):
         return [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines()]
 
 
-def start(tmp_path: Path, budget: float = 0, **more: Any) -> Training:
+def start(tmp_path: Path, seconds: float = 0, *, kept: bool = False, **more: Any) -> Training:
+    """With a budget of this many seconds beside what is kept for the unknown."""
     now, stop, path = [100.0], Stop(), tmp_path / "progress.jsonl"
     trainer = Trainer(now, tmp_path, **more)
     log = Log(tmp_path / "train.log", ())
-    follower = Follower(log, stop, Tracking(), path, budget, clock=lambda: now[0], keep=_copy)
+    budget = Budget((seconds + 5) / 0.99 if seconds else 0, 100.0, lambda: now[0])
+    follower = Follower(log, stop, Tracking(), path, budget, clock=lambda: now[0], keep=_copy, kept=kept)
     follower.follow(trainer)
     return Training(trainer=trainer, follower=follower, path=path, stop=stop)
 
 
-def _copy(checkpoint: Path) -> None:
-    checkpoint.with_name("resume.pt").write_bytes(checkpoint.read_bytes())
+def _copy(trainer: Trainer) -> None:
+    trainer.last.with_name("resume.pt").write_bytes(trainer.last.read_bytes())
 
 
 def test_every_epoch_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,30 +97,62 @@ def test_a_leg_that_goes_on_reckons_with_its_own_epochs(tmp_path: Path) -> None:
 
 
 def test_a_budget_ends_it_before_an_epoch_that_would_not_fit(tmp_path: Path) -> None:
-    training = start(tmp_path, budget=35)
-    training.trainer.train()
-    assert (training.follower.paused, training.follower.epoch) == (True, 3)
+    training = start(tmp_path, 35)
+    with pytest.raises(RunPaused, match="after epoch 3"):
+        training.trainer.train()
+    assert training.trainer.now == [130.0], "the third ends at 30, a fourth would at 40"
     assert (tmp_path / "resume.pt").read_bytes() == b"epoch 2"
+    assert training.follower.checkpoint == {"epoch": 3, "epochs": 5}
 
 
-def test_a_budget_that_one_epoch_exceeds_ends_it_within_the_epoch(tmp_path: Path) -> None:
-    training = start(tmp_path, budget=4)
-    training.trainer.train()
-    assert (training.follower.paused, training.follower.epoch) == (True, 1)
-    assert training.trainer.now == [105.0]
+def test_what_follows_a_last_epoch_has_to_fit_as_well(tmp_path: Path) -> None:
+    training = start(tmp_path, 41)
+    with pytest.raises(RunPaused, match="after epoch 3"):
+        training.trainer.train()
+
+
+def test_a_session_that_is_too_short_for_one_epoch_still_completes_one(tmp_path: Path) -> None:
+    training = start(tmp_path, 3)
+    with pytest.raises(RunPaused, match="after epoch 1"):
+        training.trainer.train()
+    assert training.trainer.now == [110.0]
+
+
+def test_an_epoch_that_takes_too_long_is_given_up_for_the_checkpoint_before_it(tmp_path: Path) -> None:
+    training = start(tmp_path, 3, kept=True)
+    training.trainer.start_epoch = 2
+    with pytest.raises(RunPaused, match="after epoch 2"):
+        training.trainer.train()
+    assert training.trainer.now == [104.0]
 
 
 def test_a_budget_that_suffices_changes_nothing(tmp_path: Path) -> None:
-    training = start(tmp_path, budget=50)
+    training = start(tmp_path, 52)
     training.trainer.train()
-    assert (training.follower.paused, training.follower.epoch) == (False, 5)
-    assert not (tmp_path / "resume.pt").exists()
+    assert training.follower.epoch == 5
 
 
-def test_the_last_epoch_is_never_a_pause(tmp_path: Path) -> None:
-    training = start(tmp_path, budget=4, epochs=1)
+def test_a_training_that_has_ended_is_no_pause(tmp_path: Path) -> None:
+    training = start(tmp_path, 3, epochs=1)
     training.trainer.train()
-    assert not training.follower.paused
+    assert training.follower.epoch == 1
+
+
+def test_who_is_asked_to_stop_ends_the_epoch_and_pauses(tmp_path: Path) -> None:
+    training = start(tmp_path)
+    training.stop.pause()
+    with pytest.raises(RunPaused, match="asked to stop after epoch 1"):
+        training.trainer.train()
+    assert training.follower.checkpoint == {"epoch": 1, "epochs": 5, "asked": True}
+
+
+def test_an_end_of_the_epoch_that_is_far_away_is_not_waited_for(tmp_path: Path) -> None:
+    training = start(tmp_path, kept=True)
+    training.trainer.start_epoch = 2
+    training.stop.pause()
+    with pytest.raises(RunPaused, match="asked to stop after epoch 2"):
+        training.trainer.train()
+    assert training.trainer.now == [104.0]
 
 
 def test_a_callback_that_fails_is_said_once_and_stops_nothing(

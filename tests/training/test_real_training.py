@@ -90,10 +90,12 @@ def test_a_budget_pauses_with_a_checkpoint_that_can_be_gone_on_from(leg: Leg) ->
     result = leg.run(data=of_folder(folder), params=params(epochs=1000), budget=0.01)
     assert (leg.code, result.outcome, result.phase) == (9, "paused", "train")
     assert result.reason == "the time budget of 0.01 s ended after epoch 1"
+    assert result.checkpoint == {"epoch": 1, "epochs": 1000}
     assert "val/mAP50" in result.metrics
     kept = torch.load(leg.out / "weights/resume.pt", weights_only=False)
     assert (kept["epoch"], kept["optimizer"] is None) == (0, False)
-    assert torch.load(leg.out / "weights/last.pt", weights_only=False)["optimizer"] is None
+    assert torch.load(leg.out / "weights/best.pt", weights_only=False)["optimizer"] is None
+    assert not (leg.out / "weights/last.pt").exists(), "resume.pt holds more"
 
 
 def test_an_error_after_the_training_is_a_failed_run_that_keeps_its_weights(leg: Leg) -> None:
@@ -139,7 +141,7 @@ def test_a_torchvision_that_does_not_fit_stops_the_run_early(leg: Leg, monkeypat
     monkeypatch.delitem(sys.modules, "torchvision", raising=False)
     monkeypatch.syspath_prepend(leg.folder)
     result = leg.run(data=of_folder(draw_set(leg.folder / "doors")))
-    assert (result.phase, "do not fit together" in result.reason) == ("environment", True)
+    assert (result.phase, "do not fit together" in result.reason) == ("train", True)
 
 
 @pytest.mark.kills

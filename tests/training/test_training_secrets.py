@@ -56,3 +56,20 @@ def test_a_secret_that_is_not_needed_is_hidden_all_the_same() -> None:
     redactor = Redactor()
     assert secrets.collect([], redactor, {secrets.GITHUB: "g" * 36}) == {}
     assert redactor.clean("g" * 36) == "[redacted]"
+
+
+UNMASKED = """
+import urllib.error
+
+class UserSecretsClient:
+    def get_secret(self, name):
+        try:
+            raise urllib.error.HTTPError("https://kaggle.example", 403, "Forbidden", None, None)
+        except urllib.error.URLError as error:
+            raise ConnectionError("Connection error trying to communicate with service.") from error
+"""
+
+
+def test_what_hides_behind_the_stores_connection_error_is_told(store: None, tmp_path: Path) -> None:
+    (tmp_path / "kaggle_secrets.py").write_text(UNMASKED, encoding="utf-8")
+    assert "(HTTP 403: it serves kernels that" in str(secrets.collect([secrets.GDRIVE], Redactor(), {})[secrets.GDRIVE])

@@ -86,13 +86,13 @@ def _compare(folder: Path, expected: str) -> None:
 
 def _fetch(cargo: dict[str, Any], folder: Path, _mounts: Path) -> None:
     code = cargo["spec"]["code"]
-    _git(folder.parent, "init", "-q", "--template=", str(folder))
+    run_git(folder.parent, "init", "-q", "--template=", str(folder))
     # The files as they are in the repository, on every machine: no line ends converted, no large files filled in.
     (folder / ".git/info").mkdir(exist_ok=True)
     (folder / ".git/info/attributes").write_text("* -text -filter -ident -working-tree-encoding\n")
     _fetch_commit(folder, code)
-    _git(folder, "checkout", "-q", "--detach", "FETCH_HEAD")
-    arrived = _git(folder, "rev-parse", "HEAD", "HEAD^{tree}").split()
+    run_git(folder, "checkout", "-q", "--detach", "FETCH_HEAD")
+    arrived = run_git(folder, "rev-parse", "HEAD", "HEAD^{tree}").split()
     if arrived != [code["sha"], code["tree"]]:
         raise Stop(f"commit {arrived[0]} with tree {arrived[1]} arrived, sent was {code['sha']} with {code['tree']}")
     shutil.rmtree(folder / ".git")
@@ -109,7 +109,7 @@ def _fetch_commit(folder: Path, code: dict[str, Any]) -> None:
         reasons.clear()
         for each in wanted:
             try:
-                _git(folder, "fetch", "-q", "--depth", "1", "--no-tags", "--", code["remote"], each)
+                run_git(folder, "fetch", "-q", "--depth", "1", "--no-tags", "--", code["remote"], each)
             except Stop as error:
                 reasons.append(str(error))
             else:
@@ -120,7 +120,7 @@ def _fetch_commit(folder: Path, code: dict[str, Any]) -> None:
         time.sleep(pause)
 
 
-def _git(folder: Path, *arguments: str) -> str:
+def run_git(folder: Path, *arguments: str, timeout: float = _GIT_TIMEOUT) -> str:
     """Git's answer. It asks nobody, keeps no credentials, and takes no settings from this machine."""
     settings = ("protocol.ext.allow=never", "credential.helper=", "core.autocrlf=false", "core.symlinks=true")
     command = ["git", *(part for each in settings for part in ("-c", each)), *arguments]
@@ -131,7 +131,7 @@ def _git(folder: Path, *arguments: str) -> str:
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=_GIT_TIMEOUT,
+        timeout=timeout,
         check=False,
     )
     if answer.returncode:

@@ -6,6 +6,9 @@ import time
 from datetime import UTC, datetime
 from typing import TextIO
 
+BEGAN = time.monotonic()
+"""When this session began, as far as the script can know."""
+
 BOOTSTRAP = 1
 SPEC = 1
 PHASES_BEFORE = ("code", "hardware", "packages")

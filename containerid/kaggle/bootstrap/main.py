@@ -12,7 +12,8 @@ from typing import Any
 
 from containerid.kaggle.bootstrap.child import Relay
 from containerid.kaggle.bootstrap.code import bring_code, bring_package
-from containerid.kaggle.bootstrap.journal import BOOTSTRAP, PHASES_BEFORE, SPEC, Interrupted, Journal, Stop, say
+from containerid.kaggle.bootstrap.ear import STOP_FILE, Ear, announce, session_id
+from containerid.kaggle.bootstrap.journal import BEGAN, BOOTSTRAP, PHASES_BEFORE, SPEC, Interrupted, Journal, Stop, say
 from containerid.kaggle.bootstrap.outcome import MANIFEST, RESULT, Verdict, conclude, leave
 from containerid.kaggle.bootstrap.packages import provide_packages, python_complaint
 
@@ -60,9 +61,13 @@ def _run(cargo: dict[str, Any], scratch: Path, root: Path, journal: Journal, rel
     spec = cargo["spec"]
     if spec.get("version") != SPEC:
         raise Stop(f"this kernel reads spec version {SPEC}, not {spec.get('version')}: both ends must be one version")
+    announce(session_id())
+    stop_file = scratch / "stop"
+    if control := cargo.get("control"):
+        Ear(control, spec, root / "working", stop_file).start()
     journal.enter("code")
     project, path = _bring(cargo, scratch, root / "input")
-    environment = _environment(path)
+    environment = _environment(path) | {STOP_FILE: str(stop_file)}
     if complaint := python_complaint([_OURS, str(path[0])], project, environment):
         raise Stop(f"the containerid of this run cannot be imported: {complaint}")
     document = scratch / "spec.json"
@@ -108,6 +113,7 @@ def _environment(path: list[Path]) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(places),
         "PYTHONUNBUFFERED": "1",
         "CID_PHASES_BEFORE": str(len(PHASES_BEFORE)),
+        "CID_SESSION_BEGAN": str(BEGAN),
         # Ultralytics imports albumentations, which waits a minute for its update check when there is no network.
         "NO_ALBUMENTATIONS_UPDATE": "1",
     }

@@ -12,7 +12,7 @@ from containerid.kaggle.bootstrap.journal import PHASES_AFTER, Journal, now, one
 RESULT = "result.json"
 MANIFEST = "manifest.json"
 MARK = "CID_RESULT "
-FAILED = 7
+FAILED, PAUSED = 7, 9
 _GOOD_ENDS = ("failed", "paused", "cancelled")
 
 
@@ -50,11 +50,18 @@ def conclude(out: Path, spec: dict[str, Any], journal: Journal, ended: Ended) ->
     if found and (found["outcome"] in _GOOD_ENDS or (found["outcome"] == "succeeded" and not ended.code)):
         if not ended.said.startswith(MARK):
             say(MARK + json.dumps(found))
-        return ended.code or (0 if found["outcome"] == "succeeded" else FAILED)
+        return _exit_code(found["outcome"], ended.code)
     journal.phase = ended.phase or PHASES_AFTER[0]
     outcome = "cancelled" if ended.asked else "failed"
     verdict = Verdict(outcome, _reason(ended, journal.phase), ended.code or FAILED)
     return leave(out, spec, journal, verdict, found)
+
+
+def _exit_code(outcome: str, code: int) -> int:
+    """Only the outputs of a kernel that ended well can be attached to another, and the next leg needs a pause's."""
+    if outcome == "paused" and code == PAUSED:
+        return 0
+    return code or (0 if outcome == "succeeded" else FAILED)
 
 
 def leave(

@@ -15,6 +15,7 @@ TRAINER = {
     "ultralytics": ("ultralytics>=8.4.190,<8.5",),
     "dvc": ("dvc[gdrive]>=3.67,<4", "pydrive2>=1.21.3", "pyopenssl>=24.2.1"),
     "wandb": ("wandb>=0.31",),
+    "secrets": ("cryptography>=42",),
 }
 """What a carried containerid needs: always, and for what a run uses."""
 
@@ -48,6 +49,7 @@ def asked_by_trainer(spec: Mapping[str, Any]) -> list[str]:
         "ultralytics": spec["entry"] == "containerid.training",
         "dvc": spec["data"]["provider"] == "dvc",
         "wandb": spec["params"].get("wandb", {}).get("mode") == "online",
+        "secrets": bool(spec.get("secrets")),
     }
     return [each for name, used in uses.items() if used for each in TRAINER[name]]
 

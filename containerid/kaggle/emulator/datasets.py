@@ -13,16 +13,31 @@ from containerid.kaggle.emulator.store import Document, Store, read, write
 
 
 class Datasets:
-    """The datasets of all users. A new version is ready at once."""
+    """The datasets of all users.
+
+    Args:
+        store, blobs, links: where they are kept, how they come and how they go.
+        clock: seconds since 1970.
+        origin: tells the server's own address.
+        processing: seconds until a new version is ready; a new dataset is not to be seen for the first half of them.
+    """
 
     def __init__(
-        self, store: Store, blobs: Blobs, links: Links, clock: Callable[[], float], origin: Callable[[], str]
+        self,
+        store: Store,
+        blobs: Blobs,
+        links: Links,
+        clock: Callable[[], float],
+        origin: Callable[[], str],
+        *,
+        processing: float = 0,
     ) -> None:
         self._store = store
         self._blobs = blobs
         self._links = links
         self._clock = clock
         self._origin = origin
+        self._processing = processing
 
     def create(self, user: str, body: Mapping[str, Any]) -> Document:
         """CreateDataset from uploaded files; archives among them are unpacked."""
@@ -87,8 +102,15 @@ class Datasets:
 
     def status(self, user: str, body: Mapping[str, Any]) -> Document:
         """GetDatasetStatus."""
-        self._asked(user, body)
-        return {"status": "READY"}
+        newest = self._asked(user, body)["versions"][-1]
+        return {"status": "READY" if self._age(newest) >= self._processing else "INDIVIDUAL_BLOBS_COMPRESSED"}
+
+    def _age(self, version: Document) -> float:
+        age: float = self._clock() - version["created"]
+        return age
+
+    def _ready(self, dataset: Document) -> list[Document]:
+        return [version for version in dataset["versions"] if self._age(version) >= self._processing]
 
     def get(self, user: str, body: Mapping[str, Any]) -> Document:
         """GetDataset."""
@@ -189,17 +211,21 @@ class Datasets:
         return {}
 
     def mounted(self, user: str, owner: str, slug: str) -> str | None:
-        """The folder of the newest version, as a kernel of this user mounts it; a pinned version is ignored."""
+        """The folder of the newest version that is ready; None for none. A pinned version is ignored."""
         dataset = read(self._path(owner, slug))
-        if not dataset or not _may_see(user, dataset):
+        if not dataset or not _may_see(user, dataset) or not (ready := self._ready(dataset)):
             return None
-        return str(self._folder(dataset, dataset["versions"][-1]["number"]))
+        return str(self._folder(dataset, ready[-1]["number"]))
 
     def _asked(self, user: str, body: Mapping[str, Any]) -> Document:
         dataset = read(self._path(str(body.get("ownerSlug") or user), str(body.get("datasetSlug") or "")))
-        if not dataset or not _may_see(user, dataset):
+        if not dataset or not _may_see(user, dataset) or self._is_hidden(dataset):
             raise denied("datasets.get")
         return dataset
+
+    def _is_hidden(self, dataset: Document) -> bool:
+        """A dataset that is quite new is answered like one that does not exist, to its owner too."""
+        return self._age(dataset["versions"][0]) < self._processing / 2
 
     def _all(self) -> Iterator[Document]:
         for path in sorted((self._store.root / "datasets").glob("*/*.json")):

@@ -50,6 +50,7 @@ class Settings:
         link_seconds: how long a file's link is good.
         envelope: `google`, as api.kaggle.com answers errors, or `flat`, which kagglesdk understands.
         user: who is behind an access token; a name made from the token when empty.
+        dataset_seconds: until a new version of a dataset is ready.
     """
 
     gpu_slots: int = 2
@@ -64,6 +65,7 @@ class Settings:
     link_seconds: float = 3600
     envelope: str = "google"
     user: str = ""
+    dataset_seconds: float = 0
 
 
 class EmbeddedKaggle:
@@ -177,7 +179,7 @@ def _build(state: Path, settings: Settings, origin: Callable[[], str]) -> tuple[
     sessions = Sessions(store, quota, clock=clock, runs=settings.run, complete_whatever=settings.complete_whatever)
     links = Links(store.root, store.secret(), seconds=settings.link_seconds, clock=clock)
     blobs = Blobs(store, origin)
-    datasets = Datasets(store, blobs, links, clock, origin)
+    datasets = Datasets(store, blobs, links, clock, origin, processing=settings.dataset_seconds)
     shelf = Shelf(store, sessions)
     kernels = Kernels(store, shelf, sessions, quota, datasets, accounts, platform)
     site = Site(

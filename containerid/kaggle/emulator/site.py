@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from containerid.kaggle.emulator import blobs, links
 from containerid.kaggle.emulator.accounts import Accounts
@@ -25,6 +25,43 @@ _HOSTS = ("127.0.0.1", "localhost")
 _ANONYMOUS = ("IntrospectToken", "GenerateAccessToken")
 _LARGEST = 64 << 20
 
+_METHODS = {
+    "kernels.KernelsApiService": {
+        "SaveKernel": ("kernels", "save"),
+        "GetKernel": ("kernels", "get"),
+        "ListKernels": ("kernels", "list_kernels"),
+        "DeleteKernel": ("kernels", "delete"),
+        "GetKernelSessionStatus": ("outputs", "status"),
+        "ListKernelSessionOutput": ("outputs", "list_output"),
+        "ListKernelFiles": ("outputs", "list_files"),
+        "DownloadKernelOutput": ("outputs", "download"),
+        "DownloadKernelOutputZip": ("outputs", "download_zip"),
+        "CancelKernelSession": ("outputs", "cancel"),
+        STREAM: ("outputs", "stream"),
+        "GetAcceleratorQuotaStatistics": ("site", "statistics"),
+    },
+    "datasets.DatasetApiService": {
+        "CreateDataset": ("datasets", "create"),
+        "CreateDatasetVersion": ("datasets", "create_version"),
+        "CreateDatasetVersionById": ("datasets", "create_version"),
+        "GetDataset": ("datasets", "get"),
+        "GetDatasetStatus": ("datasets", "status"),
+        "GetDatasetMetadata": ("datasets", "metadata"),
+        "UpdateDatasetMetadata": ("datasets", "update_metadata"),
+        "ListDatasets": ("datasets", "list_datasets"),
+        "ListDatasetFiles": ("datasets", "list_files"),
+        "DownloadDataset": ("datasets", "download"),
+        "DeleteDataset": ("datasets", "delete"),
+    },
+    "blobs.BlobApiService": {"StartBlobUpload": ("blobs", "start")},
+    "security.OAuthService": {"IntrospectToken": ("accounts", "introspect")},
+    "users.AccountService": {"GenerateAccessToken": ("accounts", "generate")},
+}
+"""Service and method, to the part of the server that answers and its function."""
+
+RPCS = {FILE, UPLOAD, SECRET}.union(*_METHODS.values())
+"""What a request can be for."""
+
 Rpc = Callable[[str, Mapping[str, Any]], Any]
 
 
@@ -37,7 +74,7 @@ class Request:
         service: such as `kernels.KernelsApiService`.
         host: whom it was sent to, without the port.
         target: path and query.
-        body: the JSON document, or the query of a GET.
+        body: the JSON document, or the query of a GET, with the `name` of the file that a link is to.
         stream: the bytes of an upload.
     """
 
@@ -64,6 +101,8 @@ def understand(method: str, path: str, headers: Mapping[str, str], stream: Strea
         body = {**body, "userName": matched[1], "kernelSlug": matched[2]}
     if method == "POST":
         body = _document(int(headers.get("Content-Length") or 0), stream)
+    if rpc == FILE:
+        body = {**body, "name": unquote(parts.path.rpartition("/")[2])}
     target = parts.path + (f"?{parts.query}" if parts.query else "")
     return Request(rpc, service, named, target, headers, body, stream)
 
@@ -110,38 +149,16 @@ class Site:
         self._accounts = accounts
         self._uploads = uploads
         self._files = files
+        parts = {"kernels": kernels, "outputs": outputs, "datasets": datasets, "blobs": uploads, "accounts": accounts}
+        self._quota, self._sessions = quota, sessions
         self._rpcs: dict[str, dict[str, Rpc]] = {
-            "kernels.KernelsApiService": {
-                "SaveKernel": kernels.save,
-                "GetKernel": kernels.get,
-                "ListKernels": kernels.list_kernels,
-                "DeleteKernel": kernels.delete,
-                "GetKernelSessionStatus": outputs.status,
-                "ListKernelSessionOutput": outputs.list_output,
-                "ListKernelFiles": outputs.list_files,
-                "DownloadKernelOutput": outputs.download,
-                "DownloadKernelOutputZip": outputs.download_zip,
-                "CancelKernelSession": outputs.cancel,
-                STREAM: outputs.stream,
-                "GetAcceleratorQuotaStatistics": lambda user, _: quota.statistics(user, sessions.live()),
-            },
-            "datasets.DatasetApiService": {
-                "CreateDataset": datasets.create,
-                "CreateDatasetVersion": datasets.create_version,
-                "CreateDatasetVersionById": datasets.create_version,
-                "GetDataset": datasets.get,
-                "GetDatasetStatus": datasets.status,
-                "GetDatasetMetadata": datasets.metadata,
-                "UpdateDatasetMetadata": datasets.update_metadata,
-                "ListDatasets": datasets.list_datasets,
-                "ListDatasetFiles": datasets.list_files,
-                "DownloadDataset": datasets.download,
-                "DeleteDataset": datasets.delete,
-            },
-            "blobs.BlobApiService": {"StartBlobUpload": uploads.start},
-            "security.OAuthService": {"IntrospectToken": accounts.introspect},
-            "users.AccountService": {"GenerateAccessToken": accounts.generate},
+            service: {rpc: getattr(parts.get(part, self), name) for rpc, (part, name) in methods.items()}
+            for service, methods in _METHODS.items()
         }
+
+    def statistics(self, user: str, _body: Mapping[str, Any]) -> Any:
+        """GetAcceleratorQuotaStatistics."""
+        return self._quota.statistics(user, self._sessions.live())
 
     def answer(self, request: Request) -> Answer:
         """Carry a request out.

@@ -7,9 +7,9 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BufferedIOBase
 from typing import Any
@@ -21,6 +21,8 @@ from containerid.kaggle.emulator.site import Request, understand
 _log = logging.getLogger(__name__)
 _CHUNK = 1 << 18
 _REMEMBERED = 10_000
+_BEAT = 0.02
+"""Seconds between two bits of a body that is held back."""
 
 
 @dataclass(slots=True)
@@ -79,6 +81,8 @@ class Listener(ThreadingHTTPServer):
 
     def server_bind(self) -> None:
         """Bind without looking up the host's name, which can take seconds."""
+        # Else a port stays taken for a minute after a server that had clients has stopped.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = "localhost", self.server_address[1]
@@ -163,12 +167,13 @@ class Handler(BaseHTTPRequestHandler):
         self._call.rpc, self._call.body = request.rpc, request.body
         return request
 
-    def produce(self) -> Answer:
+    def produce(self, ignore: Collection[str] = ()) -> Answer:
         """Carry the request out; a problem becomes its answer, a defect of ours a 500."""
         try:
             if isinstance(self._request, Problem):
                 raise self._request
-            return self.server.answer(self._request)
+            seen = {name: value for name, value in self._request.headers.items() if name not in ignore}
+            return self.server.answer(replace(self._request, headers=seen))
         except Problem as problem:
             return problem.answer(self.server.envelope)
         except ConnectionError:
@@ -177,22 +182,43 @@ class Handler(BaseHTTPRequestHandler):
             _log.exception("%s failed", self._call.rpc)
             return Problem(500, "Internal error").answer(self.server.envelope)
 
-    def send(self, answer: Answer, *, keep: int | None = None) -> None:
-        """Send an answer; with `keep`, only so many bytes of its body."""
+    def send(self, answer: Answer, *, keep: int | None = None, rate: float = 0) -> None:
+        """Send an answer; with `keep`, only so many bytes of its body; with `rate`, so many a second."""
         self._body.skip()
         self._call.status = answer.status
         self.send_response(answer.status)
-        for name, value in answer.headers.items():
-            self.send_header(name, value)
-        chunked = answer.length is None
-        self.send_header(*(("Transfer-Encoding", "chunked") if chunked else ("Content-Length", str(answer.length))))
-        self.end_headers()
+        chunked = self._send_headers(answer)
         if self.command == "HEAD":
             return
-        for piece in _first(_pieces(answer), keep):
+        for piece in self._paced(_first(_pieces(answer), keep), rate):
             self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece)
         if chunked and keep is None:
             self.wfile.write(b"0\r\n\r\n")
+
+    def _send_headers(self, answer: Answer) -> bool:
+        """Headers and framing; whether the body goes out in chunks. A length that is stated already may be a lie."""
+        stated = "Content-Length" in answer.headers
+        chunked = "Transfer-Encoding" in answer.headers or (answer.length is None and not stated)
+        if stated:
+            self.close_connection = True
+        elif not chunked:
+            self.send_header("Content-Length", str(answer.length))
+        for name, value in {**answer.headers, **({"Transfer-Encoding": "chunked"} if chunked else {})}.items():
+            if value:
+                self.send_header(name, value)
+        self.end_headers()
+        return chunked
+
+    def _paced(self, pieces: Iterator[bytes], rate: float) -> Iterator[bytes]:
+        """The pieces, at so many bytes a second."""
+        step = max(int(rate * _BEAT), 1)
+        for piece in pieces:
+            if not rate:
+                yield piece
+                continue
+            for start in range(0, len(piece), step):
+                self.pause(_BEAT)
+                yield piece[start : start + step]
 
     def hang_up(self, *, reset: bool = False) -> None:
         """Close the connection, by RST if asked."""

@@ -1,0 +1,30 @@
+"""Commands about data: data push."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from containerid import options as o
+from containerid.command import app, command
+
+if TYPE_CHECKING:
+    from containerid.console import Screen
+
+data_app = typer.Typer(help="Images on Kaggle.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data_app, name="data")
+
+
+@command(data_app, "push")
+def push(screen: "Screen", path: o.DataPathArg = "") -> None:
+    """Make a private dataset of your images. Nothing is sent when it is there.
+
+    Runs attach it by themselves, also where only its .dvc file is. Example: cid data push data/doors
+    """
+    from containerid import runs
+    from containerid.runs.pushdata import push_data
+
+    placed = push_data(Path.cwd(), path, home=runs.Home.of_user(), tell=screen.tell)
+    screen.document({"dataset": placed.dataset, "sent": placed.sent, "dvc": placed.dvc})
+    known = f", DVC's {placed.dvc}" if placed.dvc else ""
+    screen.say(f"{placed.dataset} {'holds it now' if placed.sent else 'held it already'}{known}")

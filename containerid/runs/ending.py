@@ -1,0 +1,83 @@
+"""How a run that is over ended: its result from wherever it can be had, the verdict, and the diagnosis of a failure."""
+
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from containerid.diagnosis import Diagnosis, diagnose
+from containerid.errors import NotFound, Refused
+from containerid.events import LogLine
+from containerid.job import RESULT_FILE, Backend, Result, State, Status
+from containerid.runs.registry import Run
+from containerid.runs.verdict import find_result, judge, read_result
+
+_FLAGS = {"kaggle": "--kaggle", "local": "--local", "rehearsal": "--rehearse"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Attributes: state and reason as the registry keeps them, the far side's result, the diagnosis of a failure."""
+
+    state: State
+    reason: str
+    result: Result | None = None
+    diagnosis: Diagnosis | None = None
+
+
+def conclude(run: Run, backend: Backend, status: Status, seen: Iterable[LogLine] = ()) -> Ending:
+    """Ask the platform for what a run left behind.
+
+    Args:
+        run: as the registry has it.
+        backend: its platform.
+        status: the platform's word, final.
+        seen: its log, where somebody has followed it; else the log that is kept is read when it is needed.
+
+    Raises:
+        Unreachable, CredentialsError: the platform could not be asked; nothing is decided yet.
+    """
+    if status.state is State.LOST:
+        return Ending(State.LOST, status.message)
+    log = list(seen)
+    result = _find_result(run, backend, log) if run.ours else None
+    state, reason = judge(run, status, result)
+    if state not in {State.FAILED, State.CANCELLED}:
+        return Ending(state, reason, result)
+    found = diagnose(log or _kept(run, backend), result, status)
+    return Ending(state, reason, result, found and found.addressed(run.run, command(run)))
+
+
+def command(run: Run) -> str:
+    """The command that submits another such run."""
+    words = ("cid train", _FLAGS.get(run.backend, "--kaggle"), f"-e {run.experiment}" if run.experiment else "")
+    return " ".join(filter(None, words))
+
+
+def _find_result(run: Run, backend: Backend, log: list[LogLine]) -> Result | None:
+    """From the outputs, else from the log."""
+    found = None
+    outputs = [output for output in backend.outputs(run.leg) if output.name == RESULT_FILE]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / RESULT_FILE
+        for output in outputs[:1]:
+            try:
+                backend.download(output, path)
+            except (NotFound, Refused):
+                continue
+            found = read_result(path, run.run)
+    if found is None and not log:
+        log += _kept(run, backend)
+    return found or find_result(log, run.run)
+
+
+def _kept(run: Run, backend: Backend) -> list[LogLine]:
+    try:
+        return list(backend.logs(run.leg, follow=False))
+    except (NotFound, Refused):
+        return []
+
+
+def settle(run: Run, ending: Ending) -> Run:
+    """A foreign kernel as it ended; it is recorded nowhere."""
+    return replace(run, state=ending.state, reason=ending.reason, diagnosis=ending.diagnosis)
