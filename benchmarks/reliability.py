@@ -22,7 +22,7 @@ from queue import SimpleQueue
 
 from benchmarks.faults import FETCH, SCENES, SUBMIT, UPLOAD, WATCH, Row, rows
 from benchmarks.forks import Forks
-from benchmarks.scenes import Fetch, Scene, Submit, Upload, Verdict, Watch, clean, project
+from benchmarks.scenes import Fetch, Scene, Submit, Upload, Verdict, Watch, clean
 
 PAGE = Path(__file__).parents[1] / "docs/reliability.md"
 CLIENTS = ("cid", "kaggle")
@@ -137,7 +137,7 @@ def _configure_git(folder: Path) -> None:
     path = folder / "gitconfig"
     path.write_text("[user]\n name = Ada\n email = ada@example.com\n[init]\n defaultBranch = main\n", encoding="utf-8")
     os.environ["GIT_CONFIG_GLOBAL"] = str(path)
-    project(folder / "first")
+    Submit.begin(folder / "first")
 
 
 def counts(cells: Iterable[Cell], client: str) -> tuple[int, int]:
@@ -152,50 +152,72 @@ def league(cells: Iterable[Cell], name: str) -> list[Cell]:
     return [cell for cell in cells if cell.row.league == name and cell.scene in scenes]
 
 
+_PAGE = """\
+# What happens when things go wrong
+
+**cid: {cid}. kaggle {version}: {kaggle}.**
+
+| of these | cid | kaggle |
+|---|---|---|
+{leagues}
+
+Written by `python -m benchmarks.reliability`; do not edit. Last run: {day}, Python {python}, {seconds:.0f} s.
+
+Each cell is one command, in a process and on a disk of its own, against an embedded Kaggle that does what the row says:
+`cid train --detach`, `cid watch`, `cid fetch` and `cid data push`, and beside them `kaggle kernels push`, `kernels logs -f`
+(`kernels status` where the fault is in the status), `kernels output` and `datasets create`. Then server and disk are
+looked at: sessions, lines of the log, bytes of each file, versions of the dataset.
+
+- **survived**: all that was asked for is there, once, and whole.
+- *refused*: one line and an exit code; nothing lost, nothing doubled; and the same command, given again when all is
+  well, does it. Where a fault passes by itself a refusal does not count.
+- Anything else is a defect, and what happened is said.
+
+Pauses between two tries are cut short for both clients. `CID_TIMEOUT` shortens cid's time limits; Kaggle's client has
+none, so it is ended after 4 s. A kill is SIGKILL when a program is started, a request sent or a file named.
+
+| fault | {scenes} |
+|---|{rules}
+{table}
+
+## The lines of cid's refusals
+
+| fault | command | line |
+|---|---|---|
+{lines}
+"""
+
+
 def page(cells: list[Cell], seconds: float) -> str:
     """docs/reliability.md."""
-    own, all_own = counts(cells, "cid")
-    peer, all_peer = counts(cells, "kaggle")
-    lines = [
-        "# What happens when things go wrong",
-        "",
-        f"**cid: {own} of {all_own}. kaggle {version('kaggle')}: {peer} of {all_peer}.**",
-        "",
-        "| | cid | kaggle |",
-        "|---|---|---|",
-    ]
+    refused = (cell for cell in cells if cell.client == "cid" and cell.verdict.kind == "refused")
+    return _PAGE.format(
+        **{client: "{} of {}".format(*counts(cells, client)) for client in CLIENTS},
+        version=version("kaggle"),
+        leagues="\n".join(_leagues(cells)),
+        day=time.strftime("%Y-%m-%d", time.gmtime()),
+        python=platform.python_version(),
+        seconds=seconds,
+        scenes=" | ".join(f"{scene}: cid | kaggle" for scene in SCENES),
+        rules="---|" * len(SCENES) * len(CLIENTS),
+        table="\n".join(_table(cells)),
+        lines="\n".join(
+            f"| {_plain(each.row.name)} | {each.scene} | {_plain(each.verdict.said)} |" for each in refused
+        ),
+    )
+
+
+def _leagues(cells: list[Cell]) -> Iterator[str]:
     for name, title in (("download", "25 faults of a download"), ("api", "27 faults of the API")):
-        shown = " | ".join("{} of {}".format(*counts(league(cells, name), client)) for client in CLIENTS)
-        lines.append(f"| {title} | {shown} |")
-    lines += [
-        "",
-        "Written by `python -m benchmarks.reliability`; do not edit. "
-        f"Last run: {time.strftime('%Y-%m-%d', time.gmtime())}, Python {platform.python_version()}, {seconds:.0f} s.",
-        "",
-        "Each cell is one command, in a process and on a disk of its own, against an embedded Kaggle that does what the row",
-        "says: `cid train --detach`, `cid watch`, `cid fetch`, `cid data push`; beside them `kaggle kernels push`,",
-        "`kernels logs -f` (`kernels status` where the fault is in the status), `kernels output`, `datasets create`. Then",
-        "server and disk are looked at: sessions, lines of the log, bytes of each file, versions of the dataset.",
-        "",
-        "- **survived**: all that was asked for is there, once, and whole.",
-        "- *refused*: one line and an exit code; nothing lost, nothing doubled; and the same command, given again when all",
-        "  is well, does it. Where a fault passes by itself a refusal does not count.",
-        "- anything else is a defect, and what happened is said.",
-        "",
-        "Pauses between two tries are cut short for both clients. Kaggle's has no time limits of its own: it gets 4 s. Its",
-        "time limits are shortened by `CID_TIMEOUT` for cid. A kill is SIGKILL at a program start, a request or a rename.",
-        "",
-        f"| fault | {' | '.join(f'{scene}: cid | kaggle' for scene in SCENES)} |",
-        f"|---|{'---|' * 8}",
-    ]
+        both = ("{} of {}".format(*counts(league(cells, name), client)) for client in CLIENTS)
+        yield f"| {title} | {' | '.join(both)} |"
+
+
+def _table(cells: list[Cell]) -> Iterator[str]:
     found = {(cell.row.name, cell.scene, cell.client): cell.verdict for cell in cells}
     for name in dict.fromkeys(cell.row.name for cell in cells):
-        shown = (_shown(found.get((name, scene, client))) for scene in SCENES for client in CLIENTS)
-        lines.append(f"| {_plain(name)} | {' | '.join(shown)} |")
-    lines += ["", "## The lines of cid's refusals", "", "| fault | command | line |", "|---|---|---|"]
-    refused = (cell for cell in cells if cell.client == "cid" and cell.verdict.kind == "refused")
-    lines += [f"| {_plain(cell.row.name)} | {cell.scene} | {_plain(cell.verdict.said)} |" for cell in refused]
-    return "\n".join(lines) + "\n"
+        row = (_shown(found.get((name, scene, client))) for scene in SCENES for client in CLIENTS)
+        yield f"| {_plain(name)} | {' | '.join(row)} |"
 
 
 def _shown(verdict: Verdict | None) -> str:

@@ -280,6 +280,11 @@ class Submit(Scene):
 
     runs = False
 
+    @staticmethod
+    def begin(folder: Path) -> None:
+        """Make the repository that all of these start from a copy of."""
+        project(folder)
+
     def prepare(self) -> None:
         made = project(self.work / "repository")
         made.write("params.yaml", PARAMS)

@@ -123,6 +123,22 @@ def _kaggle(home: Home) -> Iterator[Check]:
         f"{skew:.0f} s off Kaggle's",
         "" if skew < _SKEW else "set the clock (timedatectl set-ntp true)",
     )
+    yield from _ghosts(home)
+
+
+def _ghosts(home: Home) -> Iterator[Check]:
+    from containerid.runs.ghosts import find_ghosts
+
+    try:
+        ghosts = find_ghosts(home)
+    except CidError as error:
+        yield Check("ghosts", good=False, found=f"unknown: {error.message}", mend=error.hint)
+        return
+    for each in ghosts:
+        found = f"{each.handle} version {each.version} is {each.state} and billed: {each.why}"
+        yield Check("ghosts", good=False, found=found, mend=each.mend)
+    if not ghosts:
+        yield Check("ghosts", good=True, found="no session of cid's goes on unseen")
 
 
 def _dvc(folder: Path) -> Check:

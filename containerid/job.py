@@ -4,14 +4,13 @@ Nothing here is shaped like one platform, and nothing here imports more than the
 loaded on the far side too.
 """
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self, get_origin
+from typing import Any, Protocol
 
-from containerid.errors import UsageError
+from containerid.document import Document
 from containerid.events import Event, LogLine
 
 SPEC_VERSION = 1
@@ -49,47 +48,8 @@ class State(StrEnum):
 _FINAL = {State.SUCCEEDED, State.FAILED, State.CANCELLED, State.PAUSED, State.REFUSED, State.LOST}
 
 
-class _Document:
-    """A frozen dataclass that is also a JSON object: unknown keys are refused, nested documents are read as such."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types only; tuples become lists."""
-        document: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return document
-
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """Read back what `to_dict` gave.
-
-        Raises:
-            UsageError: a key is unknown or a value of the wrong type: the two ends are not the same version.
-        """
-        name = cls.__name__.lower()
-        if not isinstance(document, Mapping):
-            raise UsageError(f"the {name} is not a JSON object")
-        known = {each.name: each.type for each in fields(cls)}
-        if unknown := sorted(set(document) - set(known)):
-            raise UsageError(f"the {name} holds keys that this version does not know: {', '.join(unknown)}")
-        try:
-            return cls(**{key: _read(known[key], value) for key, value in document.items()})
-        except TypeError as error:
-            raise UsageError(f"the {name} cannot be read: {error}") from error
-
-
-def _read(kind: Any, value: Any) -> Any:
-    if isinstance(kind, type) and issubclass(kind, _Document):
-        return kind.from_dict(value)
-    plain = get_origin(kind) or kind
-    value = tuple(value) if plain is tuple and isinstance(value, list) else value
-    if not isinstance(value, (int, float) if plain is float else plain):
-        raise TypeError(f"{value!r} is no {plain.__name__}")
-    return value
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Code(_Document):
+class Code(Document):
     """Which code a run executes and how it gets there.
 
     Attributes:
@@ -121,7 +81,7 @@ class Code(_Document):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Data(_Document):
+class Data(Document):
     """Where the images come from.
 
     Attributes:
@@ -139,7 +99,7 @@ class Data(_Document):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Past(_Document):
+class Past(Document):
     """What a leg goes on from.
 
     Attributes:
@@ -153,7 +113,7 @@ class Past(_Document):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spec(_Document):
+class Spec(Document):
     """The document that crosses to the other machine. It holds no secret in clear and no path of this one.
 
     Attributes:
@@ -198,7 +158,7 @@ class Spec(_Document):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result(_Document):
+class Result(Document):
     """`result.json`: the truth about a leg, written by the training end on every exit.
 
     Attributes:
@@ -334,7 +294,7 @@ class Backend(Protocol):
         """The files it left, once it has ended."""
 
     def download(self, output: Output, to: Path) -> str:
-        """Write one output to the path `to`, where a broken attempt may have left a part of it. May be called by threads.
+        """Write one output to the path `to`, where a broken attempt may have left a part. May be called by threads.
 
         Returns:
             The SHA-256 of what lies there now, hex, where it was computed on the way; else empty: nothing was checked.

@@ -77,6 +77,11 @@ DeleteOption = Annotated[
     bool,
     typer.Option("--delete", help="Delete its kernel, log and outputs: that stops it and its billing for certain."),
 ]
+GhostsOption = Annotated[bool, typer.Option("--ghosts", help="Ask Kaggle now, for as long as it takes.")]
+SweepOption = Annotated[bool, typer.Option("--yes", "-y", help="Delete what may go; without it nothing is deleted.")]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Ask for each kernel that stays, which goes when you type its slug.")
+]
 FollowOption = Annotated[bool, typer.Option("--follow", "-f", help="Until the run ends.")]
 TailOption = Annotated[int | None, typer.Option("--tail", "-n", min=0, metavar="N", help="Only the last N lines.")]
 GrepOption = Annotated[

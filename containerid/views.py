@@ -11,6 +11,8 @@ from containerid.runs.registry import Registry, Run
 
 if TYPE_CHECKING:
     from containerid.diagnosis import Diagnosis
+    from containerid.runs.ghosts import Ghost
+    from containerid.runs.leftovers import Item
     from containerid.runs.verify import Findings
 
 _MARKS = {State.SUCCEEDED: "✓", State.FAILED: "✗", State.LOST: "✗", State.REFUSED: "✗"}
@@ -91,6 +93,19 @@ def show_runs(screen: Screen, runs: Sequence[Run]) -> None:
     shown = [name for name, width in _COLUMNS.items() if screen.width >= width]
     cells = [dict(zip(_COLUMNS, _cells(run), strict=True)) for run in runs]
     screen.table(shown, ([cell[name] for name in shown] for cell in cells))
+
+
+def show_ghosts(screen: Screen, ghosts: "Sequence[Ghost]") -> None:
+    """Sessions that are billed and that nobody waits for."""
+    for each in ghosts:
+        screen.say(f"! {each.handle} version {each.version} is {each.state} and billed: {each.why}", style="yellow")
+        screen.say(f"  try: {each.mend}")
+
+
+def show_items(screen: Screen, items: "Sequence[Item]") -> None:
+    """What cid has made, what of it goes, and why the rest stays."""
+    rows = ((each.kind, each.name, "goes" if each.goes else "stays", each.why) for each in items)
+    screen.table(("what", "name", "", "why"), rows)
 
 
 def _cells(run: Run) -> list[str]:

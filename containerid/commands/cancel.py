@@ -51,11 +51,42 @@ def _confirm(screen: "Screen", run: "Run", *, yes: bool) -> None:
     lost = "" if run.verified else "; its outputs were NOT fetched and verified"
     if not typer.confirm(f"delete {run.handle} with its log and its outputs{lost}?", default=False, err=True):
         raise UsageError("nothing was deleted")
-    require_slug(run.handle)
+    slug = run.handle.rpartition("/")[2]
+    if str(typer.prompt(f"type {slug} to delete it", default="", show_default=False, err=True)).strip() != slug:
+        raise UsageError(f"{run.handle} stays: that was not its slug")
 
 
-def require_slug(handle: str) -> None:
-    """Have the user type a kernel's slug. Raises UsageError for anything else."""
+@command(app, "gc")
+def gc(
+    screen: "Screen", yes: o.SweepOption = False, force: o.ForceOption = False, rehearse: o.RehearseOption = False
+) -> None:
+    """Show what cid has left on Kaggle, on the remote and here, and what of it nobody needs any more.
+
+    Nothing is deleted without --yes. With --rehearse, of the embedded Kaggle. Example: cid gc --yes
+    """
+    from pathlib import Path
+
+    from containerid import runs
+    from containerid.runs.gc import survey, sweep
+    from containerid.views import show_items
+
+    if force and not screen.asks:
+        raise UsageError("--force asks for each kernel, and nobody can be asked here", hint="cid gc --yes")
+    home = runs.Home.of_user()
+    surveyed = survey(Path.cwd(), home=home, backend="rehearsal" if rehearse else "kaggle", tell=screen.tell)
+    show_items(screen, surveyed.items)
+    gone = sweep(surveyed, [item for item in surveyed.items if yes and item.goes], home=home, tell=screen.tell)
+    for item in surveyed.items if force else ():
+        if item.kind == "kernel" and not item.goes and _agrees(item.name, item.why):
+            gone += sweep(surveyed, [item], home=home, tell=screen.tell, forced=True)
+    items = [{**item.document(), "deleted": item in gone} for item in surveyed.items]
+    screen.document({"items": items})
+    if not yes and any(item.goes for item in surveyed.items):
+        screen.hint("nothing was deleted; next: cid gc --yes")
+
+
+def _agrees(handle: str, why: str) -> bool:
+    """Whether the user types the slug of a kernel that should stay."""
     slug = handle.rpartition("/")[2]
-    if typer.prompt(f"type {slug} to delete it", default="", show_default=False, err=True).strip() != slug:
-        raise UsageError(f"{handle} stays: that was not its slug")
+    question = f"{handle} should stay: {why}. Type its slug to delete it all the same, or nothing"
+    return str(typer.prompt(question, default="", show_default=False, err=True)).strip() == slug

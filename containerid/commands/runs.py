@@ -113,14 +113,21 @@ def verify(screen: "Screen", run: o.RunArg = "") -> None:
 
 
 @command(app, "ls")
-def ls(screen: "Screen") -> None:
-    """List the runs of this user, the newest first."""
-    from containerid import runs
-    from containerid.views import show_runs
+def ls(screen: "Screen", ghosts: o.GhostsOption = False) -> None:
+    """List the runs of this user, the newest first.
 
-    found = runs.Registry(runs.Home.of_user().registry).runs()
-    screen.document({"runs": [run.document() for run in found]})
+    Sessions that are billed and that nobody waits for are shown, as they were found within ten minutes.
+    """
+    from containerid import runs
+    from containerid.runs.ghosts import find_ghosts, glance
+    from containerid.views import show_ghosts, show_runs
+
+    home = runs.Home.of_user()
+    found = runs.Registry(home.registry).runs()
+    unseen = find_ghosts(home) if ghosts else glance(home, seconds=2)
+    screen.document({"runs": [run.document() for run in found], "ghosts": [each.document() for each in unseen]})
     show_runs(screen, found)
+    show_ghosts(screen, unseen)
 
 
 @command(app, "show")

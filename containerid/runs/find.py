@@ -7,14 +7,14 @@ from containerid.job import State
 from containerid.runs.registry import Registry, Run
 
 _URL = re.compile(r"https?://[^/]+/(?:code|kernels?)/([^/?#]+/[^/?#]+)")
-_HANDLE = re.compile(r"[\w.-]+/[\w.-]+")
+_HANDLE = re.compile(r"([\w.-]+/([\w.-]+))(?:/(\d+))?")
 
 
 def find(registry: Registry, name: str = "", *, backend: str = "kaggle") -> Run:
     """The run that `name` means; the latest when it is empty.
 
-    An `owner/slug` that the registry has never seen is a foreign kernel: a run on `backend`
-    without a spec, not recorded.
+    An `owner/slug` that the registry has never seen is a foreign kernel, and so is `owner/slug/N`, one version of any:
+    a run on `backend` without a spec, not recorded.
 
     Raises:
         NotFound: nothing fits.
@@ -55,7 +55,7 @@ def _by_start(runs: list[Run], name: str) -> Run | None:
 
 
 def _foreign(name: str, backend: str) -> Run:
-    if not _HANDLE.fullmatch(name):
+    match = _HANDLE.fullmatch(name)
+    if not match:
         raise NotFound(f"no run, experiment or kernel is called {name}", hint="cid ls")
-    slug = name.rpartition("/")[2]
-    return Run(run=slug, backend=backend, handle=name, state=State.QUEUED)
+    return Run(run=match[2], backend=backend, handle=match[1], version=match[3] or "", state=State.QUEUED)

@@ -1,11 +1,12 @@
 """Sessions that Kaggle bills and nobody here knows of, or waits for."""
 
 import json
+import os
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from containerid.errors import CidError
 from containerid.home import Home, keep
@@ -39,7 +40,7 @@ class Ghost:
     @property
     def mend(self) -> str:
         """The command that stops it."""
-        return f"cid cancel {self.run or self.handle} --delete"
+        return f"cid cancel {self.run or f'{self.handle}/{self.version}'}"
 
     def document(self) -> dict[str, str]:
         """As JSON."""
@@ -70,7 +71,7 @@ def _judge(handle: str, version: str, state: str, known: list[Run]) -> Ghost | N
     if current:
         return Ghost(handle, version, state, f"the registry calls it {current.state}", current.run)
     if of_it:
-        return Ghost(handle, version, state, "another session of its run is the last that counts", of_it[0].run)
+        return Ghost(handle, version, state, f"{of_it[0].run} has gone on in another session")
     return Ghost(handle, version, state, "it is no run of this registry")
 
 
@@ -86,25 +87,20 @@ def glance(home: Home, *, seconds: float, fresh: float = FRESH) -> list[Ghost]:
     """
     at, ghosts = _remembered(home)
     if time.time() - at >= fresh and _signed_in():
-        asking = threading.Thread(target=_quietly(find_ghosts, home), daemon=True)
+        _remember(home, ghosts)  # so that a Kaggle which does not answer is not waited for again and again
+        asking = threading.Thread(target=_ask, args=(home,), daemon=True)
         asking.start()
         asking.join(seconds)
         _, ghosts = _remembered(home)
     return ghosts
 
 
-def _quietly(work: Callable[[Home], object], home: Home) -> Callable[[], None]:
-    def run() -> None:
-        with suppress(CidError, OSError):
-            work(home)
-
-    return run
+def _ask(home: Home) -> None:
+    with suppress(Exception):
+        find_ghosts(home)
 
 
 def _signed_in() -> bool:
-    import os
-    from pathlib import Path
-
     from containerid.kaggle.credentials import find
 
     try:
@@ -112,6 +108,11 @@ def _signed_in() -> bool:
     except CidError:
         return False
     return True
+
+
+def _remember(home: Home, ghosts: list[Ghost]) -> None:
+    document = {"at": time.time(), "ghosts": [each.document() for each in ghosts]}
+    keep(home.folder() / _FILE, json.dumps(document).encode())
 
 
 def _remembered(home: Home) -> tuple[float, list[Ghost]]:

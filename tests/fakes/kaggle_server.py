@@ -7,11 +7,11 @@ import json
 import socket
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -243,7 +243,7 @@ class KaggleServer:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             wbufsize = 1 << 16
-            extra: dict[str, str] = {}
+            extra: Mapping[str, str] = MappingProxyType({})
 
             def do_POST(self) -> None:
                 path = urlsplit(self.path).path

@@ -18,7 +18,7 @@ from containerid.kaggle.backend import KaggleBackend, open_rehearsal
 from containerid.kaggle.clock import Clock
 from containerid.kaggle.emulator import EmbeddedKaggle, daemon
 from containerid.kaggle.plan import KaggleSettings
-from containerid.training.data import digest
+from containerid.training.data import NOTE_FILE, digest
 
 RUN = "tiny-20261121-045528-3fa9c1"
 ARCHIVE = b"no archive, since nobody unpacks it"
@@ -102,7 +102,8 @@ for place in (mounts / "datasets" / owner / slug, mounts / slug):
     print(sorted(path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()))
 """
     _, seen = run(backend, prepared, home, script)
-    expected = str(sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()))
+    sent = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    expected = str(sorted([*sent, NOTE_FILE]))
     assert seen.count(expected) == 2
 
 
