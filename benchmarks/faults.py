@@ -233,9 +233,9 @@ def _best(fault: dict[str, Any]) -> tuple[dict[str, Any], ...]:
 
 def name_rows() -> Iterator[Row]:
     """Outputs with names that no kernel can write."""
-    for name in ("../escape.txt", "/tmp/cid-escape.txt", "a/../../escape.txt", ".git/hooks/x", "nul\u0000.txt"):
+    for name in ("../escape.txt", "{folder}/escape.txt", "a/../../escape.txt", ".git/hooks/x", "nul\u0000.txt"):
         plan = {"rpc": "ListKernelSessionOutput", "effect": "alter", "names": {"results.csv": name}, "times": 0}
-        yield Row(f"an output called {name!r}", {FETCH: (plan,)}, stays=True)
+        yield Row(f"an output called {ascii(name).format(folder='/…')}", {FETCH: (plan,)}, stays=True)
 
 
 def machine_rows() -> Iterator[Row]:

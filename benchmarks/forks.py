@@ -29,6 +29,7 @@ from containerid.kaggle.plan import KaggleSettings
 _STEPS = {"subprocess.Popen", "http.client.send", "os.rename"}
 _REAL_SLEEP, _REAL_TIME = time.sleep, time.time
 _SHORT = 0.02
+_READY = "ready\n"
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,10 @@ class Forks:
             env={**kept, **own, "KAGGLE_API_ENVIRONMENT": "LOCALHOST"},
         )
         return self
+
+    def await_ready(self) -> None:
+        """Return once its imports are done."""
+        assert self._pipe(self._process.stdout).readline() == _READY
 
     def __exit__(self, *_: object) -> None:
         self._process.communicate()
@@ -162,6 +167,8 @@ def _kaggle() -> Callable[[], None]:
 
 def _serve(client: str) -> None:
     main = {"cid": _cid, "kaggle": _kaggle}[client]()
+    sys.stdout.write(_READY)
+    sys.stdout.flush()
     for line in sys.stdin:
         order = json.loads(line)
         reading, writing = os.pipe()

@@ -64,6 +64,8 @@ class Stage:
                 own = self._folder / f"{client}{number}"
                 own.mkdir()
                 self._forks[client].append(stack.enter_context(Forks(client, own)))
+            for fork in itertools.chain(*self._forks.values()):
+                fork.await_ready()
             yield self
 
     def play(self, row: Row, scene: str, client: str) -> Cell:
@@ -164,9 +166,9 @@ _PAGE = """\
 Written by `python -m benchmarks.reliability`; do not edit. Last run: {day}, Python {python}, {seconds:.0f} s.
 
 Each cell is one command, in a process and on a disk of its own, against an embedded Kaggle that does what the row says:
-`cid train --detach`, `cid watch`, `cid fetch` and `cid data push`, and beside them `kaggle kernels push`, `kernels logs -f`
-(`kernels status` where the fault is in the status), `kernels output` and `datasets create`. Then server and disk are
-looked at: sessions, lines of the log, bytes of each file, versions of the dataset.
+`cid train --detach`, `cid watch`, `cid fetch` and `cid data push`. Beside them stand `kaggle kernels push`,
+`kernels logs -f` (`kernels status` where the fault is in the status), `kernels output` and `datasets create`. Then
+server and disk are looked at: sessions, lines of the log, bytes of each file, versions of the dataset.
 
 - **survived**: all that was asked for is there, once, and whole.
 - *refused*: one line and an exit code; nothing lost, nothing doubled; and the same command, given again when all is
@@ -174,7 +176,7 @@ looked at: sessions, lines of the log, bytes of each file, versions of the datas
 - Anything else is a defect, and what happened is said.
 
 Pauses between two tries are cut short for both clients. `CID_TIMEOUT` shortens cid's time limits; Kaggle's client has
-none, so it is ended after 4 s. A kill is SIGKILL when a program is started, a request sent or a file named.
+none, so it is ended after 6 s. A kill is SIGKILL when a program is started, a request sent or a file named.
 
 | fault | {scenes} |
 |---|{rules}
@@ -224,13 +226,14 @@ def _shown(verdict: Verdict | None) -> str:
     if verdict is None or verdict.kind == "not met":
         return ""
     if verdict.kind == "defect":
-        return _plain(verdict.said)[:90]
+        _, again, what = verdict.said.rpartition("the same command again: ")
+        return _plain(f"given again: {what}" if again else what)[:90]
     return {"survived": "**survived**", "refused": "*refused*"}[verdict.kind]
 
 
 def _plain(text: str) -> str:
     """Without what a run's folder is called, and what a table cannot hold."""
-    text = re.sub(r"\S*cid-faults-\w+\S*/", "", text)
+    text = re.sub(r"\S*cid-faults-\w+\S*/|, port=\d+", "", text)
     text = re.sub(r"127\.0\.0\.1:\d+|exp001-\d{8}\S*", lambda match: match[0].split(":")[0].split("-2")[0], text)
     return "".join(letter if letter.isprintable() else "?" for letter in text).replace("|", "\\|").replace("<", "&lt;")
 
@@ -243,9 +246,8 @@ def main() -> int:
     chosen = [row for row in rows() if not words or any(word in row.name for word in words)]
     cells = play(chosen, clients)
     for cell in cells:
-        print(
-            f"{cell.client:6} {cell.scene:6} {cell.row.name}: {cell.verdict.kind} {cell.verdict.said} {cell.seconds:.1f} s"
-        )
+        what = f"{cell.row.name}: {cell.verdict.kind} {cell.verdict.said}"
+        print(f"{cell.client:6} {cell.scene:6} {what} {cell.seconds:.1f} s")
     for client in clients:
         print("{}: {} of {}".format(client, *counts(cells, client)))
     print(f"{time.monotonic() - begun:.0f} s, {threading.active_count()} threads")

@@ -85,7 +85,7 @@ class Conditions:
     old: bool = False
     manifest: bool = True
     address: str = ""
-    limit: float = 4
+    limit: float = 6
     order: tuple[tuple[str, Any], ...] = ()
     twice: bool = False
     readonly: bool = False
@@ -153,7 +153,8 @@ class Scene(ABC):
             self.user = Wire(self.server.url)
             self.prepare()
             for fault in faults:
-                self.server.plan(**fault)
+                names = {name: odd.format(folder=self.folder) for name, odd in fault.get("names", {}).items()}
+                self.server.plan(**{**fault, "names": names})
             if self.conditions.readonly:
                 self.shut.chmod(0o555)
             planned = self.server.faults.left
@@ -163,6 +164,8 @@ class Scene(ABC):
             self.server.faults.clear()
             verdict = self._judge(self.ended)
         finally:
+            if self._returning:
+                self._returning.join()
             self.server.stop()
         return verdict if met or verdict.kind != "survived" else Verdict("not met", "the fault was never met")
 
@@ -172,7 +175,10 @@ class Scene(ABC):
             port = self.server.port
             self.server.stop(end_sessions=False)
             self.server = self._served(port)
-            threading.Timer(self.conditions.away, self.server.start).start()
+            self._returning = threading.Timer(self.conditions.away, self.server.start)
+            self._returning.start()
+
+    _returning: threading.Timer | None = None
 
     def command(self) -> Ended:
         """Run it; of two at once, the one that did worse; after a kill, a second one."""
@@ -226,6 +232,8 @@ class Scene(ABC):
         calm = replace(self.order(), die=0, jump=0, disk=0, humble=False, cwd=str(self.work))
         name = "CID_KAGGLE_URL" if self.client == "cid" else "http_proxy"
         self.shut.chmod(0o755)
+        if self._returning:
+            self._returning.join()
         ended = self._forks[0].run(replace(calm, environ={**calm.environ, name: again}))
         harm = self.harm(ended) or (f"exit {ended.code}: {self.line(ended)}" if ended.code else self.missing())
         return Verdict("defect", f"{refused.said}; and the same command again: {harm}") if harm else refused
@@ -423,7 +431,7 @@ class Fetch(Scene):
 
     def _elsewhere(self) -> list[Path]:
         near = [folder / "escape.txt" for folder in (self.folder, self.work)]
-        return [*near, Path("/tmp/cid-escape.txt"), self.out / ".git/hooks/x"]
+        return [*near, self.out / ".git/hooks/x"]
 
     def killed(self) -> None:
         """A name of its own holds the whole file, the old one, or nothing."""

@@ -1,4 +1,4 @@
-"""CPU time of `cid --help`, `cid --version` and `cid ls` beside `kaggle --version`, run in turn, as ratios of medians."""
+"""CPU time of `cid --help`, `--version` and `ls` beside `kaggle --version`, in turn, as ratios of medians."""
 
 import os
 import resource

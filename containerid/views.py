@@ -30,6 +30,7 @@ def show_run(screen: Screen, run: Run) -> None:
         ("ran on", run.result.proof if run.result else ""),
         *_metrics(run),
         *((run.result.tracking.items()) if run.result else ()),
+        ("legs", f"{len(run.legs)}, {run.hours:.2f} h together" if len(run.legs) > 1 else ""),
         ("outputs", _outputs(run)),
     ]
     for label, value in rows:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def cancel(
     screen: "Screen",
     run: o.RunArg = "",
-    patience: o.PatienceOption = "3m",
+    patience: o.PatienceOption = "4m",
     delete: o.DeleteOption = False,
     yes: o.YesOption = False,
 ) -> None:

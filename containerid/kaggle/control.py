@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from containerid.errors import CidError, GitError, NotFound, Refused, Unreachable
 from containerid.events import Caution, LogLine, Step
 from containerid.home import Home
-from containerid.job import Leg, Spec, Tell
+from containerid.job import Leg, Spec, State, Tell
 from containerid.kaggle import kernel
 from containerid.kaggle.account import Account
 
@@ -31,7 +31,7 @@ SESSION_MARK = "CID_SESSION "
 EVERY = 30.0
 """Seconds between two looks of a kernel for a wish to stop."""
 
-PATIENCE = 300.0
+PATIENCE = 120.0
 """Seconds that a training with a checkpoint has to pause before it is ended."""
 
 _HEAD = 500
@@ -200,6 +200,8 @@ class Control:
         from containerid.kaggle import stream
 
         try:
+            if self._account.api.status(leg.handle, leg.version).state is State.QUEUED:
+                return Told()
             return listen(stream.kept(self._account.listing, leg.handle, leg.version))
         except (NotFound, Refused, Unreachable):
             return Told()

@@ -17,8 +17,8 @@ from containerid.runs.lock import locked
 from containerid.runs.registry import Registry, Run
 from containerid.runs.watch import look
 
-PATIENCE = 180.0
-"""Seconds that a run has to end by itself after it was asked to."""
+PATIENCE = 240.0
+"""Seconds that a run has to end by itself after it was asked to: to hear it, to pause, and for Kaggle to notice."""
 
 _ENDING = 120.0
 """Seconds that a platform has to end a session after it took the order."""

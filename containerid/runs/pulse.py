@@ -10,6 +10,7 @@ from containerid.job import RESULT_MARK
 
 PROGRESS_MARK = "CID_PROGRESS "
 HEARTBEAT_MARK = "CID_HEARTBEAT "
+SESSION_MARK = "CID_SESSION "
 STALL = 300.0
 """Seconds without a word after which a running run is called stalled; a heartbeat comes once a minute."""
 
@@ -41,7 +42,7 @@ class Pulse:
         # Times in a log may run backwards; the session began at the latest as its latest time says.
         self.began = min(now - max(line.time, 0.0), now if self.began is None else self.began)
         self.lines.append(line)
-        if line.text.startswith(RESULT_MARK):
+        if line.text.startswith((RESULT_MARK, SESSION_MARK)):
             return None
         if (beat := read_heartbeat(line.text)) is not None:
             self.gpu = beat.gpu

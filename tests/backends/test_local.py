@@ -121,3 +121,15 @@ def test_cancel_asks_the_supervisor_to_stop(own_home, monkeypatch):
         )
         LocalBackend(home).cancel(Leg(str(process.pid), "a-1"))
         assert process.wait(10) == -signal.SIGTERM
+
+
+@pytest.mark.training
+def test_a_local_run_is_stopped_by_a_signal_and_says_so(project, cid):
+    folder = project("import time; print('ready', flush=True); time.sleep(60)")
+    home = Home.of_user()
+    run = runs.submit(runs.Request(backend="local", folder=folder), home=home, tell=lambda _: None)
+    assert any(line.text.endswith("ready") for line in LocalBackend(home).logs(run.leg, follow=True))
+    said = cid("cancel", "--json")
+    assert (said.code, said.document["state"]) == (0, "cancelled"), said.err
+    assert said.document["stopped"] == {"how": "signal", "detail": "SIGTERM"}
+    assert cid("status", "--exit-code").code == 8

@@ -11,7 +11,7 @@ from containerid.job import Data, Spec
 from containerid.runs.registry import Registry, Run, State
 
 _TRAINER = '''
-"""Goes on for a minute. `behave`: `checkpoint` pauses for the stop file, `early` has no checkpoint, `deaf` ignores all."""
+"""Goes on for a minute. `behave`: `checkpoint` pauses for the stop file, `early` has none, `deaf` ignores all."""
 import json, os, pathlib, signal, sys, time
 
 option = dict(zip(sys.argv[1::2], sys.argv[2::2]))

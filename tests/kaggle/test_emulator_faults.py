@@ -13,6 +13,7 @@ from fakes.wire import Wire
 from containerid.errors import UsageError
 from containerid.kaggle.emulator import EmbeddedKaggle
 from containerid.kaggle.emulator.script import read_plan
+from containerid.kaggle.transport import Session, Transient
 
 GOOD = """
 - {rpc: SaveKernel, effect: drop}
@@ -168,3 +169,15 @@ def test_a_dataset_is_hidden_then_in_processing_then_ready(tmp_path):
         now[0] += 5
         assert user.rpc("GetDatasetStatus", **asked).document == {"status": "READY"}
         assert not user.push("my-kernel", "1", datasetDataSources=["alice/my-data"])["invalidDatasetSources"]
+
+
+def test_a_silence_is_borne_for_as_long_as_the_environment_says(kaggle):
+    kaggle.plan("ListKernels", "stall", seconds=60, commit=False)
+    url = f"{kaggle.url}/api/v1/kernels.KernelsApiService/ListKernels"
+    began = time.monotonic()
+    with pytest.raises(Transient, match="did not answer in time"):
+        Session({"CID_TIMEOUT": "0.1"}).send("POST", url, json={})
+    assert time.monotonic() - began < 5
+    for wrong in ("soon", "0", "-1", "nan"):
+        with pytest.raises(UsageError, match="CID_TIMEOUT"):
+            Session({"CID_TIMEOUT": wrong})

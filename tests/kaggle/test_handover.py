@@ -82,7 +82,7 @@ def test_the_outputs_of_a_leg_that_ended_in_order_are_attached(backend, spec, ho
 
 def test_the_checkpoint_of_a_leg_that_ran_over_its_time_is_carried_by_a_dataset(backend, spec, home):
     first, _ = run(backend, spec, home, LEAVES + "import time\ntime.sleep(60)\n")
-    assert backend.status(first).state is State.CANCELLED
+    assert backend.status(first).state is State.FAILED
     past = backend.hand_over(spec, first, quiet)
     assert past.kind == "dataset"
     assert backend.hand_over(spec, first, quiet) == past, "it is sent once"
@@ -92,5 +92,5 @@ def test_the_checkpoint_of_a_leg_that_ran_over_its_time_is_carried_by_a_dataset(
 
 def test_a_leg_without_a_checkpoint_cannot_be_gone_on_with(backend, spec, home):
     first, _ = run(backend, spec, home, "print('nothing')\n")
-    with pytest.raises(UsageError, match="leg 1 of .* left no checkpoint to go on from"):
+    with pytest.raises(UsageError, match=r"leg 1 of .* left no checkpoint to go on from"):
         backend.hand_over(spec, first, quiet)

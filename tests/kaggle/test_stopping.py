@@ -1,6 +1,5 @@
 """Stopping what cannot be stopped the usual way: runs that wait, kernels that are kept, sessions that say nothing."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,8 +11,10 @@ from containerid.events import LogLine
 from containerid.home import Home
 from containerid.job import Leg, Past, Result, Spec, State
 from containerid.kaggle import control
+from containerid.kaggle.bootstrap import child
 from containerid.kaggle.emulator import EmbeddedKaggle
 from containerid.runs import legs
+from containerid.runs.cancel import PATIENCE
 from containerid.runs.lock import locked
 from containerid.runs.registry import Registry, Run
 
@@ -29,12 +30,12 @@ def registry(home: Home) -> Registry:
 
 
 @pytest.fixture
-def waiting(recorder: EmbeddedKaggle, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
+def waiting(recorder: EmbeddedKaggle, monkeypatch: pytest.MonkeyPatch) -> Wire:
     """A Kaggle that has no machine for anybody."""
     monkeypatch.setenv("CID_KAGGLE_URL", recorder.url)
     monkeypatch.setenv("KAGGLE_USERNAME", "alice")
     monkeypatch.setenv("KAGGLE_KEY", "0" * 32)
-    yield Wire(recorder.url)
+    return Wire(recorder.url)
 
 
 def known(registry: Registry, name: str = "exp001-1", state: State = State.QUEUED, **spec: object) -> Run:
@@ -128,3 +129,7 @@ def test_a_session_is_known_by_what_it_said_whatever_else_is_in_its_log():
     told = control.listen(LogLine(0, "stdout", text) for text in said)
     assert (told.id, told.hears) == (7, ("git",))
     assert control.listen([]).hears is None
+
+
+def test_a_run_has_time_to_hear_to_pause_and_to_be_seen_as_ended():
+    assert control.EVERY + control.PATIENCE + child.GRACE < PATIENCE - control.EVERY

@@ -59,3 +59,8 @@ def test_without_any_run_the_first_command_is_named(registry):
     with pytest.raises(NotFound) as caught:
         find(registry)
     assert "cid train" in caught.value.hint
+
+
+def test_a_version_of_a_kernel_can_be_named(registry):
+    found = find(registry, "ada/cid-exp001-1/2")
+    assert (found.handle, found.version, found.ours) == ("ada/cid-exp001-1", "2", False)

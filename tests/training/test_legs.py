@@ -19,7 +19,16 @@ pytestmark = pytest.mark.training
 EPOCHS = 6
 CHOSEN = {
     **TINY,
-    "training": {**TINY["training"], "epochs": EPOCHS, "close_mosaic": 2, "warmup_epochs": 2, "lr_scheduler": "cosine"},
+    "training": {
+        **TINY["training"],
+        "epochs": EPOCHS,
+        "close_mosaic": 2,
+        "warmup_epochs": 1,
+        "lr_scheduler": "cosine",
+        "nbs": 12,
+        "optimizer": "AdamW",
+        "learning_rate": 0.01,
+    },
 }
 
 
