@@ -20,9 +20,10 @@ from importlib.metadata import version
 from pathlib import Path
 from queue import SimpleQueue
 
+from benchmarks.acts import Fetch, Submit, Upload, Watch
 from benchmarks.faults import FETCH, SCENES, SUBMIT, UPLOAD, WATCH, Row, rows
 from benchmarks.forks import Forks
-from benchmarks.scenes import Fetch, Scene, Submit, Upload, Verdict, Watch, clean
+from benchmarks.scenes import Scene, Verdict, clean
 
 PAGE = Path(__file__).parents[1] / "docs/reliability.md"
 CLIENTS = ("cid", "kaggle")

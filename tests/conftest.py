@@ -4,13 +4,15 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+
+from containerid.redaction import HIDDEN
 
 # The same examples every time: what a new example would find is looked for by hand, with --hypothesis-profile=default.
 settings.register_profile("steady", derandomize=True, deadline=None, print_blob=True)
@@ -38,6 +40,14 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("YOLO_OFFLINE", "1")
     monkeypatch.setenv("NO_COLOR", "1")
     return home
+
+
+@pytest.fixture(autouse=True)
+def nothing_hidden() -> Iterator[None]:
+    """A secret that one test used is an ordinary word in the next."""
+    kept = dict(vars(HIDDEN))
+    yield
+    vars(HIDDEN).update(kept)
 
 
 @pytest.fixture(autouse=True)
