@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.forks import Ended
-from benchmarks.scenes import LINES, NEW, OLD, PARAMS, RUN, SLUG, Scene, Verdict, project
+from benchmarks.scenes import LINES, NEW, OLD, PARAMS, RUN, SLUG, Scene, Verdict, repository
 from containerid.home import Home
 from containerid.job import State
 from containerid.runs.registry import Registry
@@ -24,10 +24,10 @@ class Submit(Scene):
     @staticmethod
     def begin(folder: Path) -> None:
         """Make the repository that all of these start from a copy of."""
-        project(folder)
+        repository(folder)
 
     def prepare(self) -> None:
-        made = project(self.work / "repository")
+        made = repository(self.work / "repository")
         made.write("params.yaml", PARAMS)
         made.write("trainer.py", "print('trained')\n")
         self.work = made.root

@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.forks import Ended, Forks, Order
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from fakes.repositories import project as project
+from fakes.repositories import project
 from fakes.wire import Wire
 
 from containerid.home import Home
@@ -57,6 +57,7 @@ MANIFEST
 print("{RESULT_MARK}" + result, flush=True)
 """
 MANIFEST = f'json.dump({{"version": 1, "run": "{RUN}", "files": files}}, open("manifest.json", "w"))'
+repository = project
 _HAIR = re.compile(r"Traceback \(most recent call last\)")
 
 

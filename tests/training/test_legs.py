@@ -25,7 +25,7 @@ CHOSEN = {
         "close_mosaic": 2,
         "warmup_epochs": 1,
         "lr_scheduler": "cosine",
-        "nbs": 12,
+        "nbs": 20,
         "optimizer": "AdamW",
         "learning_rate": 0.01,
     },
