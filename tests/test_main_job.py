@@ -203,3 +203,12 @@ def test_a_lost_answer_is_not_pushed_twice(cid, recorder, repository):
     said = cid(*TRAIN, "--detach")
     assert said.code == 0
     assert len(pushes(recorder)) == 1
+
+
+def test_a_kept_kernel_is_not_pushed_again_while_one_of_its_versions_lives(cid, recorder, repository):
+    assert cid(*TRAIN, "--detach", "--slug", "door-finder").code == 0
+    repository.write("trainer.py", TRAINER + "# changed\n")
+    said = cid(*TRAIN, "--detach", "--slug", "door-finder", "-y")
+    assert said.code == 5
+    assert "ada/door-finder still has a version that is queued" in said.document["error"]["message"]
+    assert len(pushes(recorder)) == 1

@@ -109,6 +109,4 @@ def warnings(settings: KaggleSettings, owner: str) -> tuple[str, ...]:
         found.append(f"params.yaml names the Kaggle user {settings.username}, but the credentials are {owner}'s")
     if settings.public:
         found.append("the kernel, its log and its outputs will be public")
-    if settings.slug:
-        found.append(f"the kernel {owner}/{settings.slug} gets a new version; Kaggle does not stop one that still runs")
     return tuple(found)

@@ -60,7 +60,9 @@ def _session(api: "Kaggle", name: str, gpu: bool | None, run: str) -> Session | 
 
 
 def inspect(api: "Kaggle", owner: str, settings: "KaggleSettings", spec: Spec) -> Iterator[Finding]:
-    """What the kernel will attach: each is there, ready, and the user's to use."""
+    """What the kernel will attach: each is there, ready, and the user's to use. A kernel that is kept is at rest."""
+    if settings.slug:
+        yield _kept(api, f"{owner}/{settings.slug}")
     datasets = [*settings.dataset_sources, *([spec.data.source] if spec.data.provider == "kaggle" else [])]
     for name in dict.fromkeys(datasets):
         yield _dataset(api, owner, name)
@@ -68,6 +70,15 @@ def inspect(api: "Kaggle", owner: str, settings: "KaggleSettings", spec: Spec) -
         yield _kernel(api, name)
     for name in settings.competition_sources:
         yield _competition(api, name)
+
+
+def _kept(api: "Kaggle", name: str) -> Finding:
+    """Kaggle would start a second session and go on billing the first, unseen (Kaggle/kaggle-cli#388)."""
+    if session := _session(api, name, None, ""):
+        hint = f"cid cancel {name}, or leave --slug out"
+        fault = Refused(f"{name} still has a version that is {session.state}", hint=hint, retryable=True)
+        return Finding("kept kernel", f"{name} is {session.state}", fault)
+    return Finding("kept kernel", f"{name} gets a new version")
 
 
 def _dataset(api: "Kaggle", owner: str, name: str) -> Finding:
