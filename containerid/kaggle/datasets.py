@@ -21,6 +21,9 @@ _WAIT = 1800.0
 _PAGE = 200
 _PAGES = 20
 
+_PAUSES = (2.0, 5.0, 10.0)
+"""Seconds before a dataset is asked for again, whose files are all there; a longer wait that Kaggle asks for counts."""
+
 
 class Datasets:
     """The user's datasets at one Kaggle.
@@ -105,18 +108,27 @@ class Datasets:
             Unreachable: it did not get through; the same call goes on with the files that were not sent whole.
         """
         tokens = [self._uploads.send(path, tell) for path in files]
-        before = self.state(dataset)
         try:
-            if before:
+            if self.state(dataset):
                 self._api.create_dataset_version(dataset, notes, tokens, last=last)
             else:
-                self._api.create_dataset(dataset, dataset.partition("/")[2], tokens, notes)
-        except (Unreachable, Refused):
-            # The answer may be lost, or another cid was quicker: what counts is whether the dataset is there.
-            if last or self.state(dataset) in {"", FAILED, DELETED}:
-                raise
+                self._create(dataset, tokens, notes)
         finally:
             self._uploads.forget(files)
+
+    def _create(self, dataset: str, tokens: list[str], notes: str) -> None:
+        """Make a dataset of what was sent. After an error what counts is whether it is there: an answer may be lost."""
+        for pause in (*_PAUSES, None):
+            try:
+                self._api.create_dataset(dataset, dataset.partition("/")[2], tokens, notes)
+            except (Unreachable, Refused) as error:
+                if self.state(dataset) not in {"", FAILED, DELETED}:
+                    return
+                if pause is None or isinstance(error, Refused):
+                    raise
+                self._clock.sleep(max(pause, error.after or 0))
+            else:
+                return
 
     def files(self, dataset: str) -> set[str]:
         """The names of the files at the top of the newest version. Raises NotFound when there is no such dataset."""

@@ -12,7 +12,7 @@ from containerid.errors import NotFound, Unreachable
 from containerid.events import LogLine
 from containerid.kaggle.clock import Clock
 from containerid.kaggle.logs import Lines, Piece, events, pieces_of
-from containerid.kaggle.transport import Transient, arriving
+from containerid.kaggle.transport import Transient, arriving, unreachable
 from containerid.kaggle.wire import read_answer
 
 if TYPE_CHECKING:
@@ -116,6 +116,9 @@ def _once(
 def _whole(response: "Response") -> list[Piece]:
     """The log of a session that has ended. Kaggle puts errors into good answers too, which are no log."""
     answer = read_answer(response)
-    if answer.text.lstrip().startswith("{"):
+    start = answer.text.lstrip()[:1]
+    if start == "<":
+        raise Transient(unreachable("a page came in place of the log"))
+    if start == "{":
         answer.document()
     return pieces_of(answer.text)
