@@ -237,10 +237,11 @@ def test_a_deleted_kernel_stops_running(kaggle: EmbeddedKaggle, alice: Wire, tmp
     assert not (tmp_path / "kaggle/sessions/1").exists()
 
 
-def test_what_a_kernel_started_ends_with_it(alice: Wire) -> None:
-    source = """
+@pytest.mark.parametrize("group", ["", ", process_group=0"], ids=["its group", "a group of its own"])
+def test_what_a_kernel_started_ends_with_it(alice: Wire, group: str) -> None:
+    source = f"""
 import subprocess, sys
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]{group})
 print(child.pid, flush=True)
 """
     pid = int(text(alice.run("my-kernel", source)))

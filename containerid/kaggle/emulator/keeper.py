@@ -12,14 +12,13 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 from containerid.kaggle.emulator.archives import size
 from containerid.kaggle.emulator.sandbox import Order, Sandbox
 from containerid.kaggle.emulator.store import locked, read, write
-from containerid.process import started_at
+from containerid.process import end_session, started_at
 
 LOCK, ORDER, BEGAN, ENDED, STOP, LOG = "lock", "order.json", "began.json", "ended.json", "stop.json", "log.jsonl"
 OVER_TIME = "Your notebook was stopped because it exceeded the max allowed execution duration."
@@ -84,14 +83,13 @@ class Watch:
                 self._selector.register(pipe, selectors.EVENT_READ, name)
 
     def until_over(self) -> tuple[str, str]:
-        """Kaggle's word for how the session ended, and its message. The kernel's whole process group is gone then."""
+        """Kaggle's word for how the session ended, and its message. The kernel's whole session is gone then."""
         while True:
             self._listen(_LOOK)
             if verdict := self._verdict():
                 break
         self._drain(0)
-        with suppress(ProcessLookupError):
-            os.killpg(self._child.pid, signal.SIGKILL)
+        end_session(self._child.pid)
         self._child.wait()
         self._drain(_DRAIN)
         self._selector.close()

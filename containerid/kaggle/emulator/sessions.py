@@ -1,13 +1,10 @@
 """Sessions: what was started, how it stands, its log, its end. All of it is read from the session's folder."""
 
 import json
-import os
-import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,7 +13,7 @@ from containerid.kaggle.emulator.children import detached, leave
 from containerid.kaggle.emulator.quota import Quota
 from containerid.kaggle.emulator.sandbox import Order, remove
 from containerid.kaggle.emulator.store import Document, Store, held, read, write
-from containerid.process import started_at
+from containerid.process import end_session, started_at
 
 _FINAL = ("COMPLETE", "ERROR", "CANCEL_ACKNOWLEDGED")
 _LOST = "The session was lost: the machine that ran it went away."
@@ -151,8 +148,7 @@ class Sessions:
         """Write down the end of a session whose keeper is gone without a word, and end what it may have left."""
         began = read(session.folder / keeper.BEGAN) or {}
         if began and started_at(began["pid"]) == began["started"]:
-            with suppress(ProcessLookupError):
-                os.killpg(began["pid"], signal.SIGKILL)
+            end_session(began["pid"])
         wish = read(session.folder / keeper.STOP) or {"state": "ERROR", "message": _LOST}
         ended = {**wish, "seconds": max(self._clock() - session.created, 0.0) if began else 0.0}
         write(session.folder / keeper.ENDED, ended)
