@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-
 _ROUNDS, _ROUND = 200, 0.01
 """How often, and after how many seconds, it is looked again whether all that was killed has gone."""
 
