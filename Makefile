@@ -32,7 +32,7 @@ interpreters: setup
 	  python=$$($(UV) python find --no-python-downloads --no-project $$version 2>/dev/null) || { echo "python $$version: not found, not tested"; continue; }; \
 	  echo "python $$version: the light core"; \
 	  test -x .venv-$$version/bin/python || $(UV) venv --quiet --python $$python .venv-$$version; \
-	  $(UV) pip install --quiet --python .venv-$$version/bin/python -c constraints.txt . pytest hypothesis; \
+	  $(UV) pip install --quiet --python .venv-$$version/bin/python -c constraints.txt . pytest hypothesis ruff; \
 	  .venv-$$version/bin/python -m pytest -m "not training and not kills" $(LIGHT) || exit 1; \
 	done
 

@@ -230,7 +230,7 @@ def test_init_writes_what_is_missing_and_overwrites_nothing(cid, tmp_path, monke
 
 
 def test_without_params_yaml_the_command_that_makes_one_is_named(cid, tmp_path, monkeypatch):
-    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty/.git").mkdir(parents=True)  # the search goes no further up than the repository
     monkeypatch.chdir(tmp_path / "empty")
     said = cid("train", "--local")
     assert said.code == 2

@@ -248,4 +248,5 @@ def pythons() -> dict[str, str]:
 
 def _version(python: str) -> str:
     command = [python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    # Without an environment, as the tests run it: a wrapper script that needs one is no interpreter.
+    return subprocess.run(command, env={}, capture_output=True, text=True, check=False).stdout.strip()

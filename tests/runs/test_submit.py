@@ -324,6 +324,8 @@ def test_hours_that_running_sessions_reserve_are_not_left():
 
 
 def test_data_that_is_not_on_the_dvc_remote_stops_the_run(account, platform, home, folder, registry):
+    pytest.importorskip("dvc")
+
     def dvc(*arguments: str) -> None:
         subprocess.run([sys.executable, "-m", "dvc", *arguments, "-q"], cwd=folder, check=True, capture_output=True)
 
