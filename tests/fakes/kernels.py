@@ -241,12 +241,13 @@ def pythons() -> dict[str, str]:
     found = [shutil.which(f"python3.{minor}") or "" for minor in (11, 12, 13)]
     known: dict[str, str] = {}
     for path in (sys.executable, *named, *found):
-        if path and (version := _version(path)) in {"3.11", "3.12", "3.13"}:
-            known.setdefault(version, path)
+        version, _, itself = _version(path).partition(" ") if path else ("", "", "")
+        if version in {"3.11", "3.12", "3.13"}:
+            known.setdefault(version, itself)
     return known
 
 
 def _version(python: str) -> str:
-    command = [python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
-    # Without an environment, as the tests run it: a wrapper script that needs one is no interpreter.
-    return subprocess.run(command, env={}, capture_output=True, text=True, check=False).stdout.strip()
+    """Its version and its own path: what was found may be a wrapper script that needs an environment."""
+    command = [python, "-c", "import sys; print('%d.%d' % sys.version_info[:2], sys.executable)"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
