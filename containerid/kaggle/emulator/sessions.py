@@ -101,10 +101,11 @@ class Sessions:
         wanted = order(number)
         session = Session(folder, number, owner, slug, version, kind, wanted.limit, self._clock(), self._runs)
         write(folder / keeper.ORDER, asdict(wanted))
+        if self._runs:
+            # Before anybody can ask for the session: without its keeper it would be taken for lost.
+            self._keepers[number] = detached(keeper.__name__, str(folder), folder=folder, log="keeper.log")
         write(folder / "session.json", {k: v for k, v in asdict(session).items() if k != "folder"})
         self._open[number] = session
-        if self._runs:
-            self._keepers[number] = detached(keeper.__name__, str(folder), folder=folder, log="keeper.log")
         return session
 
     def get(self, number: int) -> Session | None:
