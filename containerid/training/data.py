@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from containerid.dataset.sets import YAML, find_yaml
 from containerid.errors import RunFailed
 from containerid.job import Data
 from containerid.training import dvc
-from containerid.training.dataset import YAML, find_yaml
 from containerid.training.log import say
 
 _CACHES = (".cache", ".npy")

@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
+from containerid.dataset.sets import YAML
 from containerid.errors import CredentialsError, RunFailed
-from containerid.training.dataset import YAML
 from containerid.training.log import say
 from containerid.training.secrets import GDRIVE
 

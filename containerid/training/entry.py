@@ -17,8 +17,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from signal import Signals
 
+from containerid.dataset import sets
 from containerid.errors import RunFailed, RunPaused
-from containerid.training import checkpoint, dataset
+from containerid.training import checkpoint
 from containerid.training.log import say
 from containerid.training.session import Session
 
@@ -31,14 +32,14 @@ _GRACE = 30.0
 
 def validate(session: Session) -> None:
     """Make the view of the data that it may use; whether the data is good is its own business."""
-    file = session.folder and dataset.find_yaml(session.folder, depth=0)
+    file = session.folder and sets.find_yaml(session.folder, depth=0)
     if not file:
         say(f"left to {session.spec.entry}")
         return
     try:
-        session.dataset = dataset.read(file)
-        session.view = dataset.view(session.dataset, session.place.scratch / "view")
-    except dataset.DatasetError as error:
+        session.dataset = sets.read(file)
+        session.view = sets.view(session.dataset, session.place.scratch / "view")
+    except sets.DatasetError as error:
         session.log.caution(f"{file.name}: {error.message}; CID_DATA_YAML stays empty")
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from containerid.config import ENTRY, Params
+from containerid.dataset import check, sets
 from containerid.errors import CidError, RunCancelled, RunFailed, RunPaused
 from containerid.job import MANIFEST_FILE, RESULT_FILE, Result, Spec
 from containerid.training import (
@@ -17,7 +18,6 @@ from containerid.training import (
     budget,
     checkpoint,
     data,
-    dataset,
     dvc,
     entry,
     environment,
@@ -28,7 +28,6 @@ from containerid.training import (
     records,
     secrets,
     train,
-    validate,
 )
 from containerid.training.log import Log, say
 from containerid.training.session import Session, now
@@ -160,28 +159,26 @@ def _data(session: Session) -> None:
 
 
 def _validate(session: Session) -> None:
-    file = session.folder and dataset.find_yaml(session.folder)
+    file = session.folder and sets.find_yaml(session.folder)
     if not file:
-        raise RunFailed(f"the data holds no {dataset.YAML}", hint="it needs `train:`, `val:` and `names:`")
+        raise RunFailed(f"the data holds no {sets.YAML}", hint="it needs `train:`, `val:` and `names:`")
     try:
-        session.dataset = dataset.read(file)
-        minimum = getattr(session.params.data, "minimum", None) or validate.MINIMUM
-        session.report = validate.check(session.dataset, minimum)
-        session.view = dataset.view(
-            session.dataset, session.place.scratch / "view", QUICK if session.spec.quick else {}
-        )
-    except dataset.DatasetError as error:
-        session.report = validate.refuse(error)
+        session.dataset = sets.read(file)
+        minimum = getattr(session.params.data, "minimum", None) or check.MINIMUM
+        session.report = check.check(session.dataset, minimum)
+        session.view = sets.view(session.dataset, session.place.scratch / "view", QUICK if session.spec.quick else {})
+    except sets.DatasetError as error:
+        session.report = check.refuse(error)
     _tell(session.report)
     if verdict := session.report.verdict:
         raise RunFailed(verdict)
 
 
-def _tell(report: validate.Report) -> None:
+def _tell(report: check.Report) -> None:
     for split, counts in report.counts.items():
         say(f"{split}: {', '.join(f'{number} {what}' for what, number in counts.items())}")
-    worth = [each for each in report.findings if each.severity != validate.INFO]
-    findings = sorted(worth, key=lambda each: validate.SEVERITIES.index(each.severity))
+    worth = [each for each in report.findings if each.severity != check.INFO]
+    findings = sorted(worth, key=lambda each: check.SEVERITIES.index(each.severity))
     for finding in findings[:_SHOWN]:
         say(f"{finding}{f' ({finding.fix})' if finding.fix else ''}")
     if len(findings) > _SHOWN:

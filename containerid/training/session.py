@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from containerid.config import Params
+from containerid.dataset.check import Report
+from containerid.dataset.sets import Dataset
 from containerid.job import Metrics, Spec
 from containerid.training.budget import Budget
 from containerid.training.checkpoint import Checkpoint
 from containerid.training.data import Place
-from containerid.training.dataset import Dataset
 from containerid.training.hardware import Hardware
 from containerid.training.log import Log
 from containerid.training.stop import Stop
 from containerid.training.tracking import Tracking
-from containerid.training.validate import Report
 
 
 def now(ago: float = 0) -> str:

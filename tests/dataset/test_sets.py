@@ -4,8 +4,8 @@ import pytest
 import yaml
 from fakes.sets import content_of, write_set
 
-from containerid.training import dataset
-from containerid.training.dataset import DatasetError
+from containerid.dataset import sets
+from containerid.dataset.sets import DatasetError
 
 
 @pytest.fixture
@@ -19,12 +19,12 @@ def rewrite(folder: Path, text: str) -> Path:
     return file
 
 
-def names_of(found: dataset.Dataset, split: str) -> list[str]:
+def names_of(found: sets.Dataset, split: str) -> list[str]:
     return [image.name for image in found.splits[split]]
 
 
 def test_a_plain_set_is_read(folder: Path) -> None:
-    found = dataset.read(folder / "data.yaml")
+    found = sets.read(folder / "data.yaml")
     assert found.names == ("door",)
     assert {split: len(images) for split, images in found.splits.items()} == {"train": 8, "val": 4, "test": 4}
 
@@ -41,13 +41,13 @@ def test_a_plain_set_is_read(folder: Path) -> None:
     ids=["path-dot", "path-of-kaggle", "windows", "roboflow", "lists-and-bom"],
 )
 def test_the_forms_of_the_field_are_read(folder: Path, text: str) -> None:
-    found = dataset.read(rewrite(folder, text))
+    found = sets.read(rewrite(folder, text))
     assert (len(found.splits["train"]), len(found.splits["val"]), "test" in found.splits) == (8, 4, False)
 
 
 def test_a_list_of_images_is_read(folder: Path) -> None:
     (folder / "train.txt").write_text("./images/train/train0.jpg\n\nimages/train/train3.jpg\n", encoding="utf-8")
-    found = dataset.read(rewrite(folder, "train: train.txt\nval: images/val\nnames: [door]\n"))
+    found = sets.read(rewrite(folder, "train: train.txt\nval: images/val\nnames: [door]\n"))
     assert names_of(found, "train") == ["train0.jpg", "train3.jpg"]
 
 
@@ -68,19 +68,19 @@ def test_a_data_yaml_that_cannot_be_used_is_refused_at_its_line(
     folder: Path, text: str, line: int, message: str
 ) -> None:
     with pytest.raises(DatasetError, match=message) as error:
-        dataset.read(rewrite(folder, text))
+        sets.read(rewrite(folder, text))
     assert error.value.line == line
 
 
 def test_a_data_yaml_in_another_encoding_is_refused(folder: Path) -> None:
     (folder / "data.yaml").write_bytes("names: [tür]".encode("latin-1"))
     with pytest.raises(DatasetError, match="not UTF-8"):
-        dataset.read(folder / "data.yaml")
+        sets.read(folder / "data.yaml")
 
 
 def test_a_missing_data_yaml_is_an_error_too(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="cannot be read"):
-        dataset.read(tmp_path / "data.yaml")
+        sets.read(tmp_path / "data.yaml")
 
 
 @pytest.mark.parametrize(
@@ -93,17 +93,17 @@ def test_a_missing_data_yaml_is_an_error_too(tmp_path: Path) -> None:
     ],
 )
 def test_a_label_is_where_ultralytics_looks_for_it(image: str, label: str) -> None:
-    assert dataset.label_of(Path(image)) == Path(label)
+    assert sets.label_of(Path(image)) == Path(label)
 
 
 def test_a_view_reads_like_the_set_and_lies_elsewhere(folder: Path, tmp_path: Path) -> None:
     before = content_of(folder)
-    file = dataset.view(dataset.read(folder / "data.yaml"), tmp_path / "view")
+    file = sets.view(sets.read(folder / "data.yaml"), tmp_path / "view")
     document = yaml.safe_load(file.read_text(encoding="utf-8"))
     assert document["path"] == str(tmp_path / "view")
-    seen = dataset.read(file)
+    seen = sets.read(file)
     assert {split: len(images) for split, images in seen.splits.items()} == {"train": 8, "val": 4, "test": 4}
-    assert all(dataset.label_of(image).read_text(encoding="utf-8") for image in seen.splits["train"])
+    assert all(sets.label_of(image).read_text(encoding="utf-8") for image in seen.splits["train"])
     (tmp_path / "view" / "labels" / "train.cache").write_bytes(b"cache")
     saved_anew = seen.splits["train"][0].with_name("new.jpg")
     saved_anew.write_bytes(b"new")
@@ -112,8 +112,8 @@ def test_a_view_reads_like_the_set_and_lies_elsewhere(folder: Path, tmp_path: Pa
 
 
 def test_a_view_can_hold_a_handful_evenly_taken(folder: Path, tmp_path: Path) -> None:
-    file = dataset.view(dataset.read(folder / "data.yaml"), tmp_path / "view", {"train": 4, "val": 9})
-    seen = dataset.read(file)
+    file = sets.view(sets.read(folder / "data.yaml"), tmp_path / "view", {"train": 4, "val": 9})
+    seen = sets.read(file)
     assert names_of(seen, "train") == ["train0.jpg", "train2.jpg", "train4.jpg", "train6.jpg"]
     assert len(seen.splits["val"]) == 4
 
@@ -122,8 +122,8 @@ def test_images_of_one_name_from_two_folders_both_stay(folder: Path, tmp_path: P
     for part in ("a", "b"):
         write_set(folder / part, {"train": 1}, label=f"0 0.5 0.5 0.{ord(part) - 96} 0.4\n")
     text = "train: [a/images/train, b/images/train]\nval: images/val\nnames: [door]\n"
-    seen = dataset.read(dataset.view(dataset.read(rewrite(folder, text)), tmp_path / "view"))
-    assert sorted(dataset.label_of(image).read_text() for image in seen.splits["train"]) == [
+    seen = sets.read(sets.view(sets.read(rewrite(folder, text)), tmp_path / "view"))
+    assert sorted(sets.label_of(image).read_text() for image in seen.splits["train"]) == [
         "0 0.5 0.5 0.1 0.4\n",
         "0 0.5 0.5 0.2 0.4\n",
     ]
@@ -131,15 +131,15 @@ def test_images_of_one_name_from_two_folders_both_stay(folder: Path, tmp_path: P
 
 def test_two_images_of_one_stem_share_their_label(folder: Path, tmp_path: Path) -> None:
     (folder / "images/train/train0.png").write_bytes(b"x")
-    seen = dataset.read(dataset.view(dataset.read(folder / "data.yaml"), tmp_path / "view"))
+    seen = sets.read(sets.view(sets.read(folder / "data.yaml"), tmp_path / "view"))
     assert names_of(seen, "train")[:2] == ["train0.jpg", "train0.png"]
-    assert dataset.label_of(seen.splits["train"][1]).is_file()
+    assert sets.label_of(seen.splits["train"][1]).is_file()
 
 
 def test_images_that_are_links_themselves_are_seen(folder: Path, tmp_path: Path) -> None:
     (folder / "images/train/train0.jpg").rename(folder / "train0.jpg")
     (folder / "images/train/train0.jpg").symlink_to("../../train0.jpg")
-    seen = dataset.read(dataset.view(dataset.read(folder / "data.yaml"), tmp_path / "view"))
+    seen = sets.read(sets.view(sets.read(folder / "data.yaml"), tmp_path / "view"))
     assert seen.splits["train"][0].read_bytes() == (folder / "train0.jpg").read_bytes()
 
 
@@ -147,13 +147,13 @@ def test_hidden_files_are_no_images(folder: Path) -> None:
     (folder / "images/train/._train0.jpg").write_bytes(b"x")
     (folder / "images/train/.thumbs").mkdir()
     (folder / "images/train/.thumbs/t.jpg").write_bytes(b"x")
-    assert len(dataset.read(folder / "data.yaml").splits["train"]) == 8
+    assert len(sets.read(folder / "data.yaml").splits["train"]) == 8
 
 
 def test_a_data_yaml_a_folder_deeper_is_found_when_it_is_the_only_one(tmp_path: Path) -> None:
-    assert dataset.find_yaml(tmp_path) is None
+    assert sets.find_yaml(tmp_path) is None
     write_set(tmp_path / "archive" / "doors", {"train": 1})
-    assert dataset.find_yaml(tmp_path) == tmp_path / "archive/doors/data.yaml"
-    assert dataset.find_yaml(tmp_path, depth=1) is None
+    assert sets.find_yaml(tmp_path) == tmp_path / "archive/doors/data.yaml"
+    assert sets.find_yaml(tmp_path, depth=1) is None
     write_set(tmp_path / "archive" / "more", {"train": 1})
-    assert dataset.find_yaml(tmp_path) is None
+    assert sets.find_yaml(tmp_path) is None

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 from fakes.sets import content_of, write_set
 
-from containerid.training import dataset, validate
+from containerid.dataset import check as checks
+from containerid.dataset import sets
 
 
 @pytest.fixture
@@ -11,8 +12,8 @@ def folder(tmp_path: Path) -> Path:
     return write_set(tmp_path / "doors")
 
 
-def check(folder: Path, **limits: int) -> validate.Report:
-    return validate.check(dataset.read(folder / "data.yaml"), limits or validate.MINIMUM)
+def check(folder: Path, **limits: int) -> checks.Report:
+    return checks.check(sets.read(folder / "data.yaml"), limits or checks.MINIMUM)
 
 
 def found_in(folder: Path, label: str) -> list[str]:
@@ -59,7 +60,7 @@ def test_what_is_wrong_in_a_label_is_found_at_its_line(folder: Path, label: str,
     assert found_in(folder, label) == findings
 
 
-def kinds(report: validate.Report) -> list[tuple[str, str, str]]:
+def kinds(report: checks.Report) -> list[tuple[str, str, str]]:
     return [(each.path, each.kind, each.severity) for each in report.findings]
 
 
@@ -123,6 +124,6 @@ def test_a_verdict_names_the_first_error_and_counts_the_others(folder: Path) -> 
 
 def test_a_data_yaml_that_cannot_be_used_is_a_finding(folder: Path) -> None:
     (folder / "data.yaml").write_text("download: x\n")
-    with pytest.raises(dataset.DatasetError) as error:
+    with pytest.raises(sets.DatasetError) as error:
         check(folder)
-    assert validate.refuse(error.value).verdict.startswith("the data cannot be used: data.yaml:1: error: `download:`")
+    assert checks.refuse(error.value).verdict.startswith("the data cannot be used: data.yaml:1: error: `download:`")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from containerid.training.dataset import Dataset, DatasetError, label_of
+from containerid.dataset.sets import Dataset, DatasetError, label_of
 
 SEVERITIES = ERROR, WARNING, INFO = "error", "warning", "info"
 MINIMUM = {"train": 1, "val": 1}
