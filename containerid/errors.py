@@ -2,14 +2,17 @@
 
 CidError                     1   our defect, or a kind below
 ├── UsageError               2   a wrong option, or two that exclude each other
-│   └── ConfigError          2   params.yaml: every fault at once, each with its dotted path
+│   ├── ConfigError          2   params.yaml: every fault at once, each with its dotted path
+│   └── NoCheckpoint         2   there is nothing to go on from
 ├── GitError                 3   the work tree cannot be shipped as it is
 │   └── SecretFound          3   something that must not leave would have left
 ├── CredentialsError         4   no credentials, or the platform does not take them
 ├── BackendError
 │   ├── Refused              5   the platform took the request and said no: slots, quota, verification
+│   │   └── SourcesRefused   5   it does not attach what the run was to read
 │   ├── NotFound             2   no such run or kernel
 │   └── Unreachable          6   no answer, or one that is not the platform's
+│       └── Throttled        6   it asks for fewer requests, and has done nothing
 ├── RunFailed                7   the run ended badly, or a gate was not met
 ├── RunCancelled             8
 ├── RunPaused                9   it stopped with a good checkpoint
@@ -51,6 +54,10 @@ class ConfigError(UsageError):
     """params.yaml cannot be used; the message lists every fault. Exit 2."""
 
 
+class NoCheckpoint(UsageError):
+    """A leg has left nothing that another one could go on from. Exit 2."""
+
+
 class GitError(CidError):
     """The work tree cannot be shipped as it is. Exit 3."""
 
@@ -77,6 +84,18 @@ class Refused(BackendError):
     code = 5
 
 
+class SourcesRefused(Refused):
+    """The platform has started a leg without something that it was to read. Exit 5.
+
+    Attributes:
+        missing: names of what it did not attach.
+        stopped: nothing of the leg is left, or goes on.
+    """
+
+    missing: frozenset[str] = frozenset()
+    stopped: bool = False
+
+
 class NotFound(BackendError):
     """No run, kernel or job of this name is known. Exit 2."""
 
@@ -92,6 +111,10 @@ class Unreachable(BackendError):
 
     code = 6
     after: float = 0
+
+
+class Throttled(Unreachable):
+    """The platform asks for fewer requests; it has done nothing of what it was asked. Exit 6."""
 
 
 class RunFailed(CidError):

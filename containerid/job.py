@@ -4,20 +4,29 @@ Nothing here is shaped like one platform, and nothing here imports more than the
 loaded on the far side too.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from containerid.document import Document
-from containerid.events import Event, LogLine
+from containerid.events import Event
 
 SPEC_VERSION = 1
 RESULT_FILE = "result.json"
 MANIFEST_FILE = "manifest.json"
+CHECKPOINT_FILE = "weights/resume.pt"
+EPOCHS_FILE = "progress.jsonl"
+"""One JSON object a line, for each epoch that is complete: `epoch` from 1, `epochs` in all, and what was measured."""
+
 RESULT_MARK = "CID_RESULT "
 """The start of a run's last log line; the result as one line of JSON follows it."""
+
+NOT_ATTACHED = "the outputs of the leg before are not attached"
+"""How the reason of a leg begins that did not find what it was to go on from."""
+
+ASIDE = ("install", "weights", "first_batch")
+"""Entries of a timeline that are no phase: what went on beside the phases, and when the first batch was done."""
 
 Tell = Callable[[Event], None]
 Metrics = dict[str, float]
@@ -168,7 +177,9 @@ class Result(Document):
         exit_code: of the process that trained.
         metrics: flat, such as `test/mAP50-95`; fractions in [0, 1], `speed/*` in milliseconds.
         proof: what it ran on: `2 × Tesla T4 (15 GiB, sm_75)`, `rehearsed on CPU`, `CPU`.
-        timeline: seconds that each phase took, in order.
+        timeline: seconds that each phase took, in order; and of ASIDE: what `install` and `weights` (their download)
+            took in all, beside other phases or within one, and how long after the session's beginning the
+            `first_batch` was done.
         environment: versions, host, Python, packages.
         tracking: where the run can be looked at, such as the W&B URL.
         checkpoint: of a leg that left one: `epoch` (complete ones), `epochs` (in all), and `asked` where somebody
@@ -236,7 +247,7 @@ class Output:
     Attributes:
         name: as the platform gives it; not to be trusted as a path.
         size: bytes; None where nobody says.
-        source: where `Backend.download` reads it from.
+        source: where `containerid.platform.Backend.download` reads it from.
         sha256: what its content must be, hex; empty while nobody says.
     """
 
@@ -259,49 +270,3 @@ class Plan:
     rows: tuple[tuple[str, str], ...]
     files: dict[str, bytes] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-
-
-class Backend(Protocol):
-    """A platform that runs legs. A pure translation out, a total state map in, foreign errors made ours in one place.
-
-    Every method may raise CredentialsError or Unreachable.
-
-    Attributes:
-        embed_limit: bytes of a code archive that travel with the submit itself; 0 when the work tree is used in place.
-    """
-
-    embed_limit: int
-
-    def prepare(self, spec: Spec, tell: Tell) -> Spec:
-        """Bring there what must be there before the submit (data, a code dataset); the spec that names it."""
-
-    def plan(self, spec: Spec) -> Plan:
-        """What would be sent. No side effect."""
-
-    def submit(self, spec: Spec) -> Leg:
-        """Start a leg. Raises Refused when the platform says no; then nothing was started."""
-
-    def find(self, spec: Spec) -> Leg | None:
-        """The leg that an earlier submit of this run started, if it did."""
-
-    def status(self, leg: Leg) -> Status:
-        """What the platform says now. Raises NotFound when it knows no such leg."""
-
-    def logs(self, leg: Leg, *, follow: bool) -> Iterator[LogLine]:
-        """The log from its start; with `follow`, until the leg ends."""
-
-    def outputs(self, leg: Leg) -> Sequence[Output]:
-        """The files it left, once it has ended."""
-
-    def download(self, output: Output, to: Path) -> str:
-        """Write one output to the path `to`, where a broken attempt may have left a part. May be called by threads.
-
-        Returns:
-            The SHA-256 of what lies there now, hex, where it was computed on the way; else empty: nothing was checked.
-        """
-
-    def cancel(self, leg: Leg) -> None:
-        """Stop it. Raises Refused when the platform cannot."""
-
-    def hand_over(self, spec: Spec, leg: Leg, tell: Tell) -> Past:
-        """Make what a leg left, whose spec this is, reachable for the next one. Raises UsageError: no checkpoint."""

@@ -8,7 +8,7 @@ from containerid.errors import UsageError
 from containerid.home import Home
 
 if TYPE_CHECKING:
-    from containerid.job import Backend
+    from containerid.platform import Backend
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from containerid.errors import NotFound, Refused, UsageError
+from containerid.errors import NoCheckpoint, NotFound, Refused, UsageError
 from containerid.events import LogLine
 from containerid.home import Home
-from containerid.job import Leg, Output, Past, Plan, Spec, State, Status, Tell
+from containerid.job import CHECKPOINT_FILE, Leg, Output, Past, Plan, Spec, State, Status, Tell
 from containerid.process import started_at
 
 _POLL = 0.1
@@ -117,14 +117,14 @@ class LocalBackend:
             shutil.copyfile(output.source, to)
         return ""
 
-    def hand_over(self, spec: Spec, leg: Leg, tell: Tell) -> Past:
-        """The output folder: the next leg goes on in it. Raises UsageError: it holds no checkpoint."""
+    def hand_over(self, spec: Spec, leg: Leg, tell: Tell, *, carried: bool = False) -> Past:
+        """The output folder: the next leg goes on in it. Raises NoCheckpoint."""
         from containerid.config import ENTRY
 
-        del leg, tell
+        del leg, tell, carried
         folder = self._home.parcel(spec.run) / "out"
-        if spec.entry == ENTRY and not (folder / "weights" / "resume.pt").is_file():
-            raise UsageError(f"leg {spec.leg} of {spec.run} left no checkpoint to go on from", hint="cid train")
+        if spec.entry == ENTRY and not (folder / CHECKPOINT_FILE).is_file():
+            raise NoCheckpoint(f"leg {spec.leg} of {spec.run} left no checkpoint to go on from", hint="cid train")
         return Past(kind="folder", source=str(folder))
 
     def cancel(self, leg: Leg) -> None:

@@ -5,9 +5,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from containerid.clock import Clock
 from containerid.errors import CredentialsError
 from containerid.home import Home
-from containerid.kaggle.clock import Clock
 from containerid.kaggle.credentials import Credentials, Secret, find
 from containerid.kaggle.origin import Origin, at, read
 

@@ -9,15 +9,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from containerid.clock import Clock
 from containerid.errors import CidError, NotFound
 from containerid.events import Caution, LogLine
 from containerid.home import Home, keep
 from containerid.job import Data, Leg, Output, Past, Plan, Spec, State, Status, Tell
 from containerid.kaggle import kernel, plan, preflight
 from containerid.kaggle.account import REHEARSAL, Account
-from containerid.kaggle.clock import Clock
 from containerid.kaggle.control import Control, address
 from containerid.kaggle.links import Links
+from containerid.kaggle.package import gather
 from containerid.kaggle.plan import KaggleSettings
 from containerid.outlook import Finding, Outlook
 
@@ -77,9 +78,8 @@ class KaggleBackend:
 
     def account(self) -> str:
         """Whose credentials these are and where they were found, for the eye."""
-        return (
-            f"{self._account.api.whoami()} ({self._account.credentials.kind} from {self._account.credentials.source})"
-        )
+        found = self._account.credentials
+        return f"{self._account.api.whoami()} ({found.kind} from {found.source})"
 
     def quota(self) -> "Quota":
         """This week's GPU hours."""
@@ -142,7 +142,7 @@ class KaggleBackend:
         spec = self._named(spec)
         plan.check(spec, self._settings)
         code = (self._home.parcel(spec.run) / _ARCHIVE).read_bytes() if spec.code.transport == "embed" else b""
-        package = b"" if spec.code.holds_package else kernel.package()
+        package = b"" if spec.code.holds_package else gather()
         source = kernel.render(spec, code=code, package=package, control=address(self._account.owner, spec))
         metadata = kernel.metadata(spec, self._options(spec))
         files = {kernel.CODE_FILE: source.encode(), kernel.METADATA_FILE: json.dumps(metadata, indent=2).encode()}
@@ -247,12 +247,12 @@ class KaggleBackend:
         """All the ways to stop a session of this account."""
         return Control(self._account, self._home)
 
-    def hand_over(self, spec: Spec, leg: Leg, tell: Tell) -> Past:
+    def hand_over(self, spec: Spec, leg: Leg, tell: Tell, *, carried: bool = False) -> Past:
         """See `containerid.kaggle.handover`."""
         from containerid.kaggle.handover import hand_over
 
-        state, scratch = self.status(leg).state, self._home.folder("uploads")
-        return hand_over(self._account, spec, leg, state, self.outputs(leg), self.download, scratch, tell)
+        attach = not carried and self.status(leg).state is State.SUCCEEDED
+        return hand_over(self._account, spec, leg, attach, self.outputs(leg), self.download, self._home, tell)
 
     def _options(self, spec: Spec) -> kernel.KernelOptions:
         settings = self._settings

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from containerid.errors import CidError, GitError, NotFound, Refused, Unreachable
@@ -21,6 +20,7 @@ from containerid.home import Home
 from containerid.job import Leg, Spec, State, Tell
 from containerid.kaggle import kernel
 from containerid.kaggle.account import Account
+from containerid.kaggle.scratch import scratch
 
 if TYPE_CHECKING:
     from containerid.git import Remote, Repository
@@ -139,8 +139,8 @@ class Control:
     def _ask_by_dataset(self, spec: Spec, folder: Path, *, sure: bool, tell: Tell) -> str:
         del folder, sure
         name = dataset(self._account.owner, spec.run, spec.leg)
-        with TemporaryDirectory(dir=self._home.folder("uploads")) as scratch:
-            file = Path(scratch, "stop.json")
+        with scratch(self._home) as place:
+            file = place / "stop.json"
             when = datetime.now(UTC).isoformat(timespec="seconds")
             file.write_text(json.dumps({"run": spec.run, "leg": spec.leg, "asked": when}), encoding="ascii")
             if not self._account.datasets.state(name):

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from containerid.clock import Clock
 from containerid.errors import NotFound, Refused, Unreachable
 from containerid.events import Step
 from containerid.job import Tell
-from containerid.kaggle.clock import Clock
 from containerid.kaggle.transport import Session
 from containerid.kaggle.uploads import Uploads
 

@@ -35,6 +35,9 @@ _SLOW, _WINDOW = 1024, 60.0
 _STEP = 1 << 16
 """Bytes by which a try must get further than the one before to earn new patience."""
 
+_RENEWALS = 2
+"""How often a link is renewed: the new one may be what another file got long ago, and have expired as well."""
+
 Link = Callable[[str], str]
 """Gives the link to a file: called with the one that expired, or with nothing at first."""
 
@@ -145,11 +148,11 @@ class Source:
     def open(self, headers: Mapping[str, str]) -> requests.Response:
         """A good answer, over a new link when the one at hand has expired."""
         url = self._url
-        try:
-            return self._storage.open(url, headers)
-        except Expired:
-            self._url = self._link(url)
-            return self._storage.open(self._url, headers)
+        for _ in range(_RENEWALS):
+            with suppress(Expired):
+                return self._storage.open(url, headers)
+            url = self._url = self._link(url)
+        return self._storage.open(url, headers)
 
 
 class _Stream:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from containerid.clock import Clock
 from containerid.crew import at_once
 from containerid.errors import CidError, NotFound, Unreachable
 from containerid.home import Home
 from containerid.kaggle import kernel
 from containerid.kaggle.account import REHEARSAL, Account
-from containerid.kaggle.clock import Clock
 
 PREFIX = "cid-"
 _MOST = 500

@@ -3,24 +3,29 @@
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 
-from containerid.errors import UsageError
-from containerid.job import Leg, Output, Past, Spec, State, Tell
+from containerid.errors import NoCheckpoint
+from containerid.home import Home
+from containerid.job import CHECKPOINT_FILE, EPOCHS_FILE, Leg, Output, Past, Spec, Tell
 from containerid.kaggle.account import Account
+from containerid.kaggle.scratch import scratch
 
-_CHECKPOINT = "weights/resume.pt"
-_CARRIED = (_CHECKPOINT, "weights/best.pt", "results.csv", "progress.jsonl", "train.log")
+_CARRIED = (CHECKPOINT_FILE, "weights/best.pt", "results.csv", EPOCHS_FILE, "train.log")
+
+
+def carrier(owner: str, run: str, leg: int) -> str:
+    """The private dataset that carries what a leg has left to the next one."""
+    return f"{owner}/cid-leg-{sha256(f'{run} {leg}'.encode()).hexdigest()[:12]}"
 
 
 def hand_over(
     account: Account,
     spec: Spec,
     leg: Leg,
-    state: State,
+    attach: bool,
     outputs: Sequence[Output],
     download: Callable[[Output, Path], str],
-    scratch: Path,
+    home: Home,
     tell: Tell,
 ) -> Past:
     """Where the next leg finds what this one left.
@@ -32,28 +37,28 @@ def hand_over(
         account: whose kernels these are.
         spec: of the leg that has ended.
         leg: its session.
-        state: what Kaggle calls that.
+        attach: Kaggle can attach its outputs.
         outputs: its files.
         download: writes one of them to a path.
-        scratch: a folder for what is on its way.
+        home: the user's folder, in which lies what is on its way.
         tell: gets the steps.
 
     Raises:
-        UsageError: it left no checkpoint.
+        NoCheckpoint: it left none.
         Refused: Kaggle does not take the dataset.
     """
     from containerid.config import ENTRY
 
     found = {output.name: output for output in outputs if output.name in _CARRIED}
-    if _CHECKPOINT not in found and spec.entry == ENTRY:
-        raise UsageError(f"leg {spec.leg} of {spec.run} left no checkpoint to go on from", hint="cid train")
-    if state is State.SUCCEEDED:
+    if CHECKPOINT_FILE not in found and spec.entry == ENTRY:
+        raise NoCheckpoint(f"leg {spec.leg} of {spec.run} left no checkpoint to go on from", hint="cid train")
+    if attach:
         return Past(kind="kernel", source=leg.handle)
-    name = f"{account.owner}/cid-leg-{sha256(f'{spec.run} {spec.leg}'.encode()).hexdigest()[:12]}"
-    with TemporaryDirectory(dir=scratch) as folder:
+    name = carrier(account.owner, spec.run, spec.leg)
+    with scratch(home) as folder:
 
         def bring() -> list[Path]:
-            paths = [Path(folder, PurePosixPath(each).name) for each in found]
+            paths = [folder / PurePosixPath(each).name for each in found]
             for path, output in zip(paths, found.values(), strict=True):
                 download(output, path)
             return paths

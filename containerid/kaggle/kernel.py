@@ -7,18 +7,14 @@ that literal, and it is read back before the source is given out.
 import ast
 import base64
 import hashlib
-import io
 import json
-import re
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import resources
-from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, Any
 
 from containerid.errors import CidError, UsageError
 from containerid.job import Spec
+from containerid.kaggle.package import ours
 from containerid.training.sealed import Sealed
 
 if TYPE_CHECKING:
@@ -33,7 +29,6 @@ EMBED_LIMIT = 930_000
 """Bytes of source up to which the code rides along: what Kaggle counts is not documented to the byte."""
 
 _SHORTEST = 5
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 class SourceTooLarge(UsageError):
@@ -125,7 +120,7 @@ def render(spec: Spec, *, code: bytes = b"", package: bytes = b"", control: Mapp
     Args:
         spec: goes into the source as it is.
         code: the tar.xz of the code, for the transport `embed` alone.
-        package: what `package()` gives, for code that does not hold containerid itself.
+        package: what `containerid.kaggle.package.gather` gives, for code that does not hold containerid itself.
         control: where the kernel looks whether it was asked to stop; see `containerid.kaggle.control`.
 
     Raises:
@@ -157,21 +152,6 @@ def read_cargo(source: str) -> dict[str, Any]:
     except (SyntaxError, ValueError, StopIteration) as error:
         raise CidError(f"this is not the source of a kernel of cid: {error or 'it carries nothing'}") from error
     return cargo
-
-
-def package() -> bytes:
-    """A zip of what runs on the far side: `containerid.training`, and all of ours that it imports or reads.
-
-    The same files give the same bytes.
-    """
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", compresslevel=9) as archive:
-        for path, content in sorted(_far_files().items()):
-            member = zipfile.ZipInfo(f"containerid/{path}", _EPOCH)
-            member.compress_type = zipfile.ZIP_DEFLATED
-            member.create_system, member.external_attr = 3, 0o644 << 16  # as on Unix, wherever it is made
-            archive.writestr(member, content)
-    return packed.getvalue()
 
 
 def _check_name(name: str) -> None:
@@ -238,7 +218,7 @@ def _template() -> "Template":
 
 
 def _load(name: str) -> str:
-    text = _ours(name).read_text(encoding="utf-8")
+    text = ours(name).read_text(encoding="utf-8")
     return text if name.endswith(".j2") else "{% raw %}" + _alone(text) + "{% endraw %}"
 
 
@@ -249,55 +229,3 @@ def _alone(text: str) -> str:
         if isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] == "containerid":
             del lines[node.lineno - 1 : node.end_lineno]
     return "\n".join(lines).strip()
-
-
-def _far_files() -> dict[str, bytes]:
-    """Path inside `containerid` to content: training, whole, and what it leads to."""
-    found = {"__init__.py": _ours("__init__.py").read_bytes(), **_below("training")}
-    waiting = list(found)
-    while waiting:
-        path = waiting.pop()
-        if path.endswith(".py"):
-            new = {each: _ours(each).read_bytes() for each in _led_to(found[path]) if each not in found}
-            found |= new
-            waiting += new
-    return found
-
-
-def _below(folder: str) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
-    for each in _ours(folder).iterdir():
-        if each.is_dir() and each.name != "__pycache__":
-            found |= _below(f"{folder}/{each.name}")
-        elif each.is_file():
-            found[f"{folder}/{each.name}"] = each.read_bytes()
-    return found
-
-
-def _led_to(text: bytes) -> Iterator[str]:
-    """Files of ours that a module imports, wherever in it, and templates that it names."""
-    for node in ast.walk(ast.parse(text)):
-        match node:
-            case ast.ImportFrom(module=str(module), names=names):
-                yield from _modules(module, *(f"{module}.{each.name}" for each in names))
-            case ast.Import(names=names):
-                yield from _modules(*(each.name for each in names))
-            case ast.Constant(value=str(name)) if re.fullmatch(r"[\w.-]+", name):
-                yield from filter(_exists, [f"templates/{name}"])
-
-
-def _modules(*names: str) -> Iterator[str]:
-    for name in names:
-        top, *parts = name.split(".")
-        if top == "containerid":
-            for end in range(1, len(parts) + 1):
-                path = "/".join(parts[:end])
-                yield from filter(_exists, [f"{path}.py", f"{path}/__init__.py"])
-
-
-def _exists(path: str) -> bool:
-    return _ours(path).is_file()
-
-
-def _ours(path: str) -> Traversable:
-    return resources.files("containerid").joinpath(path)

@@ -7,7 +7,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from containerid.errors import BackendError, CidError, CredentialsError, NotFound, Refused, Unreachable, UsageError
+from containerid.errors import (
+    BackendError,
+    CidError,
+    CredentialsError,
+    NotFound,
+    Refused,
+    SourcesRefused,
+    Throttled,
+    Unreachable,
+    UsageError,
+)
 from containerid.job import State, Status
 
 _PHONE = "verify your phone at https://www.kaggle.com/settings, which GPU and internet need; then: cid train again"
@@ -111,7 +121,7 @@ _BY_STATUS = {
     409: _Rule("", Refused, "the name is taken: another kernel has this title", "choose another --slug"),
     412: _Rule("", Refused, "Kaggle has no machine free", "try again in some minutes", retryable=True),
     413: _Rule("", UsageError, "the request is too large for Kaggle", "--transport fetch, or --transport dataset"),
-    429: _Rule("", Unreachable, "Kaggle asks for fewer requests", "try again in a minute", retryable=True),
+    429: _Rule("", Throttled, "Kaggle asks for fewer requests", "try again in a minute", retryable=True),
 }
 _THROTTLED = re.compile(r"too ?many ?requests", re.IGNORECASE)
 
@@ -140,7 +150,7 @@ def _error(rule: _Rule, said: str) -> CidError:
     return rule.error(message, hint=rule.hint, retryable=rule.retryable)
 
 
-def without_sources(missing: dict[str, Sequence[str]], *, stopped: bool, url: str) -> BackendError:
+def without_sources(missing: dict[str, Sequence[str]], *, stopped: bool, url: str) -> SourcesRefused:
     """The error for a push that Kaggle started without some of its sources.
 
     Args:
@@ -154,7 +164,9 @@ def without_sources(missing: dict[str, Sequence[str]], *, stopped: bool, url: st
     hints = [] if stopped else [f"stop it at {url}"]
     hints += ["check that each exists, is yours or public, and is ready on Kaggle"] if others else []
     hints += [without_competitions(missing["competition"]).hint] if "competition" in missing else []
-    return Refused(f"Kaggle started the kernel without {named}, {ending}", hint="; ".join(hints))
+    error = SourcesRefused(f"Kaggle started the kernel without {named}, {ending}", hint="; ".join(hints))
+    error.missing, error.stopped = frozenset(name for names in missing.values() for name in names), stopped
+    return error
 
 
 def without_competitions(slugs: Sequence[str]) -> BackendError:

@@ -8,7 +8,6 @@ import json
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from containerid import tracked
 from containerid.errors import CidError
@@ -17,6 +16,7 @@ from containerid.job import Data, Tell
 from containerid.kaggle import packing
 from containerid.kaggle.account import Account
 from containerid.kaggle.datasets import READY
+from containerid.kaggle.scratch import scratch
 from containerid.training.data import NOTE_FILE
 
 
@@ -103,8 +103,8 @@ def place(found: Set, digest: str, account: Account, home: Home, tell: Tell) -> 
     """
     dataset = f"{account.owner}/{found.slug}"
     notes = f"{found.folder.name}, sha256 {digest}" + (f", dvc {found.dvc}" if found.dvc else "")
-    with TemporaryDirectory(dir=home.folder("uploads")) as scratch:
-        sent = account.datasets.ensure(dataset, partial(found.pack, digest, Path(scratch)), tell, notes)
+    with scratch(home) as folder:
+        sent = account.datasets.ensure(dataset, partial(found.pack, digest, folder), tell, notes)
     return Placed(dataset, sent, found.dvc, stale=bool(found.recorded and not found.dvc))
 
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from containerid.clock import Clock
 from containerid.errors import NotFound, Unreachable
 from containerid.events import LogLine
-from containerid.kaggle.clock import Clock
 from containerid.kaggle.logs import Lines, Piece, events, pieces_of
 from containerid.kaggle.transport import Transient, arriving, unreachable
 from containerid.kaggle.wire import read_answer

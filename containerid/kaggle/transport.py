@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
+from types import ModuleType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -16,6 +18,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from containerid.errors import CidError, CredentialsError, Unreachable, UsageError
+from containerid.retries import RETRIES
 
 T = TypeVar("T")
 
@@ -34,6 +37,8 @@ class Transient(Exception):
         super().__init__(error.message)
         self.error = error
         self.after = after
+        if isinstance(error, Unreachable):
+            error.after = after or 0
 
 
 def patiently(attempt: Callable[[], T]) -> T:
@@ -48,10 +53,19 @@ def patiently(attempt: Callable[[], T]) -> T:
         return _again(attempt, lost)
 
 
-def _again(attempt: Callable[[], T], lost: Transient) -> T:
-    """What comes after a first try that was lost. stamina is imported when it is needed: mostly it is not."""
+@cache
+def quiet_stamina() -> ModuleType:
+    """The library that waits, without its own words. It is imported when it is needed: mostly it is not."""
     import stamina
 
+    stamina.instrumentation.set_on_retry_hooks(())
+    return stamina
+
+
+def _again(attempt: Callable[[], T], lost: Transient) -> T:
+    """What comes after a first try that was lost."""
+    stamina = quiet_stamina()
+    RETRIES.say(lost.error.message, _PATIENCE)
     failed: Transient | None = lost
     context = stamina.retry_context(
         on=_pause, attempts=_ATTEMPTS, timeout=_PATIENCE, wait_initial=0.5, wait_max=20, wait_jitter=1
@@ -64,8 +78,6 @@ def _again(attempt: Callable[[], T], lost: Transient) -> T:
                 return attempt()
             failed = None
     except Transient as last:
-        if isinstance(last.error, Unreachable):
-            last.error.after = last.after or 0
         raise last.error from last
     raise AssertionError("a retry context either returns or raises")
 

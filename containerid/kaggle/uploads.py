@@ -18,6 +18,7 @@ from containerid.events import Step
 from containerid.home import keep
 from containerid.job import Tell
 from containerid.kaggle.download import persistently
+from containerid.kaggle.scratch import LASTS
 from containerid.kaggle.transport import Session, Transient, retry_after
 from containerid.kaggle.wire import read_answer
 
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
 _SLOW = 300.0
 """Seconds that storage may take to answer, and a full send buffer to drain, while a file is sent."""
-
-_LASTS = 6 * 86400
-"""Seconds for which an upload that was begun is gone on with, as Kaggle's own client has it."""
 
 _ARRIVED = re.compile(r"bytes=0-(\d+)")
 
@@ -155,7 +153,7 @@ class _Upload:
             return
         with suppress(OSError, ValueError, KeyError):
             document = json.loads(self._note.read_bytes())
-            if time.time() - document["begun"] < _LASTS:
+            if time.time() - document["begun"] < LASTS:
                 self._uploads.check(document["address"], self._path.name)
                 self.token, self._address = document["token"], document["address"]
 

@@ -12,16 +12,15 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from containerid.clock import Clock
 from containerid.errors import NotFound, Refused
 from containerid.events import Step
 from containerid.home import Home
 from containerid.job import Spec, Tell
 from containerid.kaggle.account import REHEARSAL, Account
-from containerid.kaggle.clock import Clock
 from containerid.kaggle.datasets import READY
+from containerid.kaggle.scratch import scratch
 from containerid.keychain import Keychain
 from containerid.redaction import HIDDEN
 from containerid.training.sealed import KEY_BYTES, key_file, key_id, seal
@@ -116,8 +115,8 @@ class Vault:
         """Keep the record, then send its keys as the only version, and wait until a run would get them."""
         self._keep(record)
         dataset = self._dataset(record)
-        with TemporaryDirectory(dir=self._home.folder("uploads")) as scratch:
-            files = [Path(scratch) / key_file(_identity(key)) for key in record.keys]
+        with scratch(self._home) as folder:
+            files = [folder / key_file(_identity(key)) for key in record.keys]
             for path, key in zip(files, record.keys, strict=True):
                 path.touch(mode=0o600)
                 path.write_text(key, encoding="ascii")

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from containerid.job import Data, Spec, State
+from containerid.job import ASIDE, Data, Spec, State
 from containerid.runs.registry import Run
 
 IMAGES_A_SECOND = 40
 """Of 640 px, forward and back, with a nano model on a T4 that two CPU cores feed; larger images count by their area."""
 
-_SETUP = 240.0
-"""Seconds before the first phase that a result times: the machine, the packages."""
+_SETUP, _START = 240.0, 60.0
+"""Seconds until the training begins: the machine, the packages; those before a kernel's first phase alone."""
 
 _QUICK = 0.2
 _PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
@@ -56,11 +56,17 @@ def _comparable(run: Run, spec: Spec) -> bool:
 
 def _by(earlier: Run, spec: Spec) -> Estimate:
     timeline = earlier.result.timeline if earlier.result else {}
-    train, rest = timeline.get("train", 0.0), sum(timeline.values()) - timeline.get("train", 0.0)
+    phases = {name: seconds for name, seconds in timeline.items() if name not in ASIDE}
+    train, rest = phases.get("train", 0.0), sum(phases.values()) - phases.get("train", 0.0)
+    sessions = max(len(earlier.legs), 1)
+    if sessions > 1:
+        # The result is the last session's alone. What went before the training in it, each of the others did too.
+        train = max(train, earlier.hours * 3600 - sessions * rest)
     ratio = _work(spec.params) / (_work(earlier.spec.get("params", {})) or 1)
-    seconds = _SETUP + rest + train * ratio
+    seconds = sessions * ((_START if "packages" in phases else _SETUP) + rest) + train * ratio
+    count = f" in {sessions} legs" if sessions > 1 else ""
     pace = "" if ratio == 1 else f", {ratio:.2g} times the epochs and pixels"
-    return Estimate(seconds / 3600, f"as {earlier.run} took{pace}", guess=False)
+    return Estimate(seconds / 3600, f"as {earlier.run} took{count}{pace}", guess=False)
 
 
 def _guess(spec: Spec) -> Estimate:

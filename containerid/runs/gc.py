@@ -33,7 +33,7 @@ class Survey:
 
 
 def survey(folder: Path, *, home: Home, backend: str = "kaggle", tell: Tell | None = None) -> Survey:
-    """Look at kernels, datasets, refs and parcels. Nothing is deleted; a place that does not answer is left out.
+    """Look at all that cid makes. Nothing is deleted; a place that does not answer is left out.
 
     Args:
         folder: in the repository whose remote is looked at.
@@ -44,13 +44,16 @@ def survey(folder: Path, *, home: Home, backend: str = "kaggle", tell: Tell | No
     tell = tell or (lambda _: None)
     estate, found = open_estate(home, backend), Leftovers(Registry(home.registry).runs(), home)
     items: list[Item] = []
+    told: set[str] = set()
     places = (partial(found.kernels, estate), partial(found.datasets, estate), partial(found.refs, folder))
     for look in places:
         try:
             items += look()
         except CidError as error:
-            tell(Caution(f"not looked at: {error.message}"))
-    return Survey((*items, *found.parcels()), folder, backend)
+            if error.message not in told:
+                tell(Caution(f"not looked at: {error.message}"))
+            told.add(error.message)
+    return Survey((*items, *found.parcels(), *found.uploads()), folder, backend)
 
 
 def sweep(
@@ -91,7 +94,14 @@ def _delete(item: Item, folder: Path, estate: Estate, home: Home, *, forced: boo
     elif item.kind == "ref":
         _delete_refs(folder, [item.name])
     else:
-        shutil.rmtree(home.root / "parcels" / item.name)
+        _delete_path(home.root / ("parcels" if item.kind == "parcel" else "uploads") / item.name)
+
+
+def _delete_path(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _delete_kernel(item: Item, estate: Estate, home: Home, *, forced: bool) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,8 @@ from containerid.home import Home
 from containerid.job import State
 from containerid.kaggle import control
 from containerid.kaggle.estate import Estate, Session
+from containerid.kaggle.handover import carrier
+from containerid.kaggle.scratch import remains
 from containerid.runs.registry import Run
 from containerid.runs.verify import verify
 
@@ -28,7 +29,7 @@ class Item:
     """One thing that cid has made.
 
     Attributes:
-        kind: `kernel`, `dataset`, `ref` or `parcel`.
+        kind: `kernel`, `dataset`, `ref`, `parcel` or `upload`.
         goes: nobody needs it any more.
         why: it goes, or stays.
     """
@@ -44,9 +45,9 @@ class Item:
 
 
 def resumable(run: Run) -> bool:
-    """Another leg can go on from what the last one left."""
-    kept = run.result.checkpoint if run.result else {}
-    return run.state is State.PAUSED or (run.state in {State.FAILED, State.CANCELLED} and bool(kept))
+    """Another leg can go on from what the last one left, or one before it."""
+    kept = bool(run.result and run.result.checkpoint) or any(leg["epoch"] for leg in run.legs)
+    return run.state is State.PAUSED or (run.state in {State.FAILED, State.CANCELLED} and kept)
 
 
 def needs(run: Run) -> str:
@@ -122,7 +123,7 @@ class Leftovers:
             data, code, past = (spec.get(part) or {} for part in ("data", "code", "past"))
             names = {data.get("source") if data.get("provider") == "kaggle" else "", code.get("dataset")}
             names |= {past.get("source") if past.get("kind") == "dataset" else ""}
-            names |= {f"{owner}/{_handed_over(run.run, leg)}" for leg in _legs(run)}
+            names |= {carrier(owner, run.run, leg) for leg in _legs(run)}
             for name in filter(None, names):
                 users.setdefault(name, []).append(run)
         return users
@@ -183,11 +184,11 @@ class Leftovers:
             why = needs(run) or (self._unsaved(run) if run.backend == "local" and run.handle else "")
             yield Item("parcel", path.name, not why, why or f"{run.run} is {run.state}")
 
+    def uploads(self) -> Iterator[Item]:
+        """What lies here to be sent, perhaps by a process that was killed."""
+        for path, why in remains(self._home):
+            yield Item("upload", path.name, not why, why or "whoever was sending it is gone")
+
 
 def _legs(run: Run) -> list[int]:
     return list(range(1, max(len(run.legs), int(run.spec.get("leg") or 1)) + 1))
-
-
-def _handed_over(run: str, leg: int) -> str:
-    # as containerid.kaggle.handover names it
-    return f"cid-leg-{sha256(f'{run} {leg}'.encode()).hexdigest()[:12]}"

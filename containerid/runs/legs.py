@@ -46,14 +46,19 @@ SCHEMA = f"""
     """  # noqa: S608 - put together from constants
 """A migration of the registry; no line within the trigger ends like a statement."""
 
-_BEGUN, _OVER = "coalesce(json_extract(result, '$.started'), begun)", "coalesce(json_extract(result, '$.ended'), ended)"
+_BEGUN, _OVER = (
+    f"coalesce(nullif(json_extract(result, '$.{said}'), ''), {seen})"
+    for said, seen in (("started", "begun"), ("ended", "ended"))
+)
 DOCUMENTS = f"""(
     SELECT json_group_array(json_object(
         'number', number, 'handle', handle, 'version', version, 'url', url, 'state', state, 'reason', reason,
+        'epoch', json_extract(result, '$.checkpoint.epoch'),
         'hours', round((julianday({_OVER}) - julianday({_BEGUN})) * 24, 4)
     )) FROM (SELECT * FROM legs WHERE legs.run = runs.run ORDER BY number)
 )"""  # noqa: S608
-"""What a query over runs selects to have their legs; `hours` is null while one goes on."""
+"""What a query over runs selects to have their legs; `hours` is null while one goes on,
+`epoch` where no checkpoint is known."""
 
 
 def begin(registry: "Registry", run: "Run", past: Past) -> bool:

@@ -1,13 +1,18 @@
 """Go on with a run that stopped short of its end: a submit that was interrupted, or a session that was too short."""
 
+from dataclasses import replace
+
 from containerid.backends import open_backend
-from containerid.errors import CidError, Refused, RunFailed, UsageError
-from containerid.events import Step
+from containerid.diagnosis import TIME_LIMIT
+from containerid.errors import CidError, NoCheckpoint, NotFound, Refused, RunFailed, SourcesRefused, UsageError
+from containerid.events import Caution, Step
 from containerid.home import Home
-from containerid.job import Backend, State, Tell
+from containerid.job import NOT_ATTACHED, Leg, Past, State, Tell
 from containerid.outlook import Metered
+from containerid.platform import Backend
 from containerid.runs import legs, preflight
 from containerid.runs.draft import Ask
+from containerid.runs.find import is_foreign, name_of
 from containerid.runs.intents import UNSENT
 from containerid.runs.registry import Registry, Run
 from containerid.runs.submit import go_on
@@ -36,9 +41,10 @@ def resume(run: Run, *, home: Home, tell: Tell | None = None, ask: Ask | None = 
     if run.state in UNSENT:
         return go_on(run, home=home, tell=tell, ask=ask, wait=wait)
     if run.state not in _STOPPED or not run.ours or not run.handle:
-        raise UsageError(
-            f"{run.run} is {run.state}: there is nothing to resume", hint=f"cid status {run.run}, or cid train"
-        )
+        name = name_of(run)
+        why = "no run of this registry" if is_foreign(run) else str(run.state)
+        what = f"{name} is {why}: there is nothing to resume"
+        raise UsageError(what, hint=f"cid status {name}, or cid train")
     return _next_leg(run, home, tell or (lambda _: None), ask, wait=wait)
 
 
@@ -46,6 +52,8 @@ def until_done(
     run: Run, *, home: Home, tell: Tell, ask: Ask | None = None, timeout: float | None = None, wait: bool = False
 ) -> Run:
     """Watch a run, and start leg after leg for as long as its sessions end before its training does.
+
+    A session that its platform has ended for its time counts, where it has kept a checkpoint.
 
     Returns:
         The run when it has ended; still paused when somebody asked it to pause.
@@ -55,34 +63,84 @@ def until_done(
         Refused: the hours that are left do not suffice for the next leg; the run is paused.
         StillRunning: the timeout came first.
     """
-    reached = -1
     while True:
         run = watch(run, home=home, tell=tell, timeout=timeout)
-        kept = run.result.checkpoint if run.result else {}
-        if run.state is not State.PAUSED or kept.get("asked"):
+        if not (_is_paused(run) or _was_cut_off(run) or _found_nothing(run)):
             return run
-        if kept and kept["epoch"] <= reached:
+        reached, before = _epochs(run)
+        if reached is not None and reached <= before:
             raise RunFailed(
-                f"{run.run} got no further than epoch {reached}: one epoch does not fit into a session",
+                f"{run.run} got no further than epoch {before}: one epoch does not fit into a session",
                 hint="a longer --session-limit, or less in an epoch",
             )
-        reached = kept.get("epoch", reached)
         run = resume(run, home=home, tell=tell, ask=ask, wait=wait)
+
+
+def _is_paused(run: Run) -> bool:
+    """By itself: nobody asked it to."""
+    return run.state is State.PAUSED and not (run.result and run.result.checkpoint.get("asked"))
+
+
+def _was_cut_off(run: Run) -> bool:
+    """Its platform ended the session for its time, and what it had kept is there."""
+    kept = run.result.checkpoint if run.result else {}
+    return bool(kept) and run.diagnosis is not None and run.diagnosis.kind == TIME_LIMIT
+
+
+def _found_nothing(run: Run) -> bool:
+    """It should have read the attached outputs of the leg before, and they were not there."""
+    attached = (run.spec.get("past") or {}).get("kind") == "kernel"
+    return run.state is State.FAILED and attached and run.reason.startswith(NOT_ATTACHED)
+
+
+def _epochs(run: Run) -> tuple[int | None, int]:
+    """Epochs that are complete after a run's last leg, None where that told of none, and after those before it."""
+    told = [leg["epoch"] for leg in run.legs]
+    return told[-1], max((each for each in told[:-1] if each is not None), default=-1)
 
 
 def _next_leg(run: Run, home: Home, tell: Tell, ask: Ask | None, *, wait: bool) -> Run:
     backend, registry = open_backend(run.backend, home), Registry(home.registry)
-    spec = run.read_spec()
     _afford(run, backend, registry)
-    past = backend.hand_over(spec, run.leg, tell)
-    tell(Step("leg", f"{spec.leg + 1} of {run.run}, from the {past.kind} {past.source}"))
-    legs.begin(registry, run, past)
+    if _was_cut_off(run):
+        tell(Caution(f"the session was ended for its time; what came after epoch {_epochs(run)[0]} is done again"))
+    past = _past(run, backend, tell, carried=_found_nothing(run))
+
+    def begin(run: Run, past: Past) -> Run:
+        number = run.read_spec().leg + 1
+        tell(Step("leg", f"{number} of {run.run}, from the {past.kind} {past.source}"))
+        legs.begin(registry, run, past)
+        try:
+            return go_on(registry.get(run.run), home=home, tell=tell, ask=ask, wait=wait)
+        except CidError as error:
+            if registry.get(run.run).state is State.REFUSED:
+                legs.back_out(registry, run, f"leg {number} was refused: {error.message}")
+            raise
+
     try:
-        return go_on(registry.get(run.run), home=home, tell=tell, ask=ask, wait=wait)
-    except CidError as error:
-        if registry.get(run.run).state is State.REFUSED:
-            legs.back_out(registry, run, f"leg {spec.leg + 1} was refused: {error.message}")
-        raise
+        return begin(run, past)
+    except SourcesRefused as error:
+        if not error.stopped or error.missing != {past.source}:
+            raise
+    run = registry.get(run.run)
+    return begin(run, _past(run, backend, tell, carried=True))
+
+
+def _past(run: Run, backend: Backend, tell: Tell, *, carried: bool) -> Past:
+    """What the last leg left; when that is nothing, what one before it left. Raises NoCheckpoint.
+
+    `carried`: it could not be attached where it lies, which is said.
+    """
+    if carried:
+        tell(Caution("the outputs of the leg before cannot be attached: a private dataset carries its checkpoint"))
+    spec, lost = run.read_spec(), CidError("")
+    for each in reversed(run.legs):
+        leg = Leg(each["handle"], each["version"], each["url"])
+        try:
+            return backend.hand_over(replace(spec, leg=each["number"]), leg, tell, carried=carried)
+        except (NoCheckpoint, NotFound) as error:
+            lost = error if each is run.legs[-1] else lost
+    raise lost
 
 
 def _afford(run: Run, backend: Backend, registry: Registry) -> None:

@@ -11,12 +11,13 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
-from containerid.errors import CidError, Refused, Unreachable, UsageError
+from containerid.clock import Clock
+from containerid.errors import CidError, Refused, Throttled, Unreachable, UsageError
 from containerid.events import Caution, Changed, Planned, Step
 from containerid.home import Home, keep
-from containerid.job import Backend, Code, Leg, Plan, State, Tell
-from containerid.kaggle.clock import Clock
+from containerid.job import Code, Leg, Plan, State, Tell
 from containerid.outlook import Metered
+from containerid.platform import Backend
 from containerid.runs import intents, pin, preflight, sealing
 from containerid.runs.draft import Ask, Draft, look_at
 from containerid.runs.intents import UNSENT
@@ -27,8 +28,10 @@ from containerid.runs.request import Request
 _PUSHES = 3
 """How often a push is tried whose answer was lost and which, after the grace time, had not arrived."""
 
+_PUT_OFF = 300.0
+"""Seconds of pauses in all, for a push that the platform puts off because it gets too many requests."""
+
 _GRACE = "CID_SUBMIT_GRACE"
-_GRACE_SECONDS = 60.0
 
 
 def submit(
@@ -51,6 +54,7 @@ def submit(
         GitError: nothing was pushed; index, stash, HEAD and hooks are as they were.
         Refused: the platform said no, or would; the run is `refused`.
         Unreachable: no answer came; the run stays where it is, and the same submit, or `resume`, goes on with it.
+        Throttled: the same, where the platform has put the push off for five minutes.
     """
     tell = tell or (lambda _: None)
     draft = look_at(request, home, tell)
@@ -130,7 +134,7 @@ class _Submission:
         self._home = home
         self._tell = tell
         self._ask = ask
-        self._clock = clock
+        self._clock, self._grace = clock, _grace()
 
     def go(self) -> Run:
         """From wherever the run stands to `queued`."""
@@ -204,6 +208,8 @@ class _Submission:
         for _ in range(_PUSHES):
             try:
                 return self._push_where_free()
+            except Throttled:
+                raise
             except Unreachable as error:
                 lost = error
                 if leg := self._settle():
@@ -214,11 +220,30 @@ class _Submission:
         while True:
             self._run = self._registry.move(self._run.run, State.SUBMITTING)
             try:
-                return self._backend.submit(self._run.read_spec())
+                return self._submit()
             except Refused as error:
                 if not (self._draft.request.wait and error.retryable):
                     raise
                 self._await_place(error.message)
+
+    def _submit(self) -> Leg:
+        """A push that was put off has not arrived: it is made again, after the pause that was asked for.
+
+        Raises:
+            Throttled: after five minutes of pauses, or when a longer one is asked for.
+        """
+        left, usual = _PUT_OFF, 1.0
+        while True:
+            try:
+                return self._backend.submit(self._run.read_spec())
+            except Throttled as error:
+                pause = error.after or usual
+                if pause > left:
+                    raise
+                if left == _PUT_OFF:
+                    self._tell(Caution(f"{error.message}; nothing was pushed, and it is tried again"))
+            self._clock.sleep(pause)
+            left, usual = left - pause, min(usual * 2, 60.0)
 
     def _settle(self) -> Leg | None:
         """The leg of a push whose answer is not known; None when it had not arrived by the end of the grace time.
@@ -226,7 +251,7 @@ class _Submission:
         Raises:
             Unreachable: the platform did not answer in the end, so nothing can be said.
         """
-        grace, spec = _grace(), self._run.read_spec()
+        grace, spec = self._grace, self._run.read_spec()
         self._tell(Step("asking", f"whether the push of {spec.run} has arrived, for up to {grace:g} s"))
         lost: Unreachable | None = None
         for _ in chain((0.0,), self._clock.polls(first=1, cap=10, limit=grace)):
@@ -236,6 +261,9 @@ class _Submission:
                 lost = None
             except Unreachable as error:
                 lost = error
+            except CidError as error:
+                # That nobody may ask says nothing about the push: the run is not refused, it is not known.
+                raise Unreachable(f"nobody can tell whether the push has arrived: {error.message}") from error
         if lost is not None:
             raise lost
         return None
@@ -265,8 +293,8 @@ class _Submission:
 
 
 def _grace() -> float:
-    text = os.environ.get(_GRACE, "")
+    text = os.environ.get(_GRACE) or "60"
     try:
-        return float(text) if text else _GRACE_SECONDS
+        return float(text)
     except ValueError:
         raise UsageError(f"{_GRACE} is {text!r}, which is no number of seconds") from None

@@ -243,7 +243,7 @@ def test_links_that_never_work_are_no_endless_matter(server, home, tmp_path):
     server.fail("file", *[Fault(403)] * 9)
     with pytest.raises(Unreachable, match="HTTP 403"):
         ours.download(output, tmp_path / "a")
-    assert len(server.asked("file")) == 2
+    assert len(server.asked("file")) == 3
 
 
 def test_an_output_that_is_gone_is_not_found(server, home, tmp_path):

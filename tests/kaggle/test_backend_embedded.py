@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from containerid.clock import Clock
 from containerid.errors import NotFound, Refused, Unreachable
 from containerid.events import Event
 from containerid.home import Home
 from containerid.job import Code, Data, Leg, Spec, State
 from containerid.kaggle import kernel
 from containerid.kaggle.backend import KaggleBackend, open_rehearsal
-from containerid.kaggle.clock import Clock
 from containerid.kaggle.emulator import EmbeddedKaggle, daemon
 from containerid.kaggle.plan import KaggleSettings
 from containerid.training.data import NOTE_FILE, digest

@@ -269,4 +269,4 @@ def test_a_dataset_with_other_code_is_refused(project, tmp_path):
 
 def test_a_broken_package_is_said(tmp_path):
     with pytest.raises(Stop, match="the carried containerid cannot be unpacked"):
-        bootstrap.bring_package({"package": base64.b85encode(b"not a zip").decode()}, tmp_path / "package")
+        bootstrap.bring_package({"package": base64.b85encode(b"not an archive").decode()}, tmp_path / "package")

@@ -13,7 +13,9 @@ from fakes.kernels import STUB, TRAINING, Machine, embedded, pythons, source_of,
 
 from containerid.job import Code, Spec
 from containerid.kaggle import kernel
+from containerid.kaggle import package as carried
 from containerid.kaggle.bootstrap.journal import PHASES_AFTER, PHASES_BEFORE, banner
+from containerid.kaggle.package import gather
 
 
 @pytest.fixture
@@ -47,6 +49,7 @@ def test_a_kernel_runs_the_code_of_the_work_tree(project, tmp_path, python):
     expected = ["[1/9] code", "[2/9] hardware", "[3/9] packages", "[4/9] environment", "[7/9] train"]
     assert ran.phases == expected
     assert "hello from the work tree" in ran.lines
+    assert "before code hardware packages" in ran.lines
     assert f"input {machine.root}/input" in ran.lines
     assert "a word on stderr" in ran.stderr
     assert ran.result.outcome == "succeeded"
@@ -84,8 +87,8 @@ def test_a_folder_that_the_code_does_not_hold_is_refused(project, machine, folde
 def test_a_project_without_containerid_gets_the_carried_one(tmp_path, python, monkeypatch):
     """The package that rides along is that of the submitting end; here one with a trainer of a few lines."""
     ours = write_tree(tmp_path / "ours", {name.removeprefix("containerid/"): text for name, text in STUB.items()})
-    monkeypatch.setattr(kernel, "_ours", ours.joinpath)
-    package = kernel.package()
+    monkeypatch.setattr(carried, "ours", ours.joinpath)
+    package = gather()
     monkeypatch.undo()
     # A folder of that name in the project must not come first.
     project = write_tree(tmp_path / "project", dict.fromkeys(STUB, "raise SystemExit(3)") | {"mine.py": ""})
@@ -116,7 +119,7 @@ print("trained by the project itself")
 def test_the_real_package_rides_along_and_runs_a_project_s_own_entry(tmp_path, machine):
     code, archive = embedded(write_tree(tmp_path / "project", {"mine.py": OWN_ENTRY}), holds_package=False)
     sent = Spec(run="exp001-1", backend="rehearsal", entry="mine", code=code)
-    ran = machine.run(kernel.render(sent, code=archive, package=kernel.package()))
+    ran = machine.run(kernel.render(sent, code=archive, package=gather()))
     assert ran.code == 0, ran.stderr
     assert "trained by the project itself" in ran.lines
     assert ran.phases == [banner(each) for each in (*PHASES_BEFORE, *PHASES_AFTER)]

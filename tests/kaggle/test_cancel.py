@@ -8,12 +8,12 @@ from fakes.repositories import git, project
 from fakes.stoppable import start
 
 from containerid import runs
+from containerid.clock import Clock
 from containerid.events import Event
 from containerid.home import Home
 from containerid.job import State
 from containerid.kaggle import control
 from containerid.kaggle.backend import KaggleBackend
-from containerid.kaggle.clock import Clock
 from containerid.kaggle.emulator import EmbeddedKaggle
 from containerid.runs.registry import Run
 

@@ -7,11 +7,11 @@ import pytest
 import stamina
 from fakes.kaggle_server import Fault, KaggleServer, google
 
+from containerid.clock import Clock
 from containerid.errors import Refused, Unreachable, UsageError
 from containerid.events import Event, Step
 from containerid.kaggle import packing
 from containerid.kaggle.api import Kaggle
-from containerid.kaggle.clock import Clock
 from containerid.kaggle.credentials import Credentials, Secret
 from containerid.kaggle.datasets import Datasets
 from containerid.kaggle.origin import at

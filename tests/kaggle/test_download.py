@@ -107,11 +107,20 @@ def test_a_link_that_has_run_out_is_renewed_and_not_tried_twice(server, storage,
     assert (tmp_path / "a").read_bytes() == DATA
 
 
+def test_a_new_link_that_somebody_else_got_long_ago_is_renewed_too(server, storage, url, tmp_path):
+    server.fail("file", Fault(403), Fault(403))
+    links = [url, url.replace("?", "?old=1&"), url.replace("?", "?new=1&")]
+    given, asked = iter(links), []
+    storage.fetch(lambda expired: asked.append(expired) or next(given), Output("a", len(DATA), ""), tmp_path / "a")
+    assert asked == ["", *links[:2]]
+    assert (tmp_path / "a").read_bytes() == DATA
+
+
 def test_links_that_never_work_are_no_endless_matter(server, storage, url, tmp_path):
     server.fail("file", *[Fault(403)] * 9)
     with pytest.raises(Expired):
         fetch(storage, url, tmp_path)
-    assert len(server.asked("file")) == 2
+    assert len(server.asked("file")) == 3
     assert not (tmp_path / "a").exists()
 
 

@@ -11,8 +11,8 @@ import pytest
 import requests
 from fakes.wire import Wire
 
+from containerid.clock import Clock
 from containerid.kaggle.api import Kaggle
-from containerid.kaggle.clock import Clock
 from containerid.kaggle.credentials import Credentials, Secret
 from containerid.kaggle.datasets import Datasets
 from containerid.kaggle.emulator import EmbeddedKaggle

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from containerid.clock import Clock
 from containerid.errors import UsageError
 from containerid.events import Event
 from containerid.home import Home
 from containerid.job import Code, Data, Leg, Spec, State
 from containerid.kaggle import kernel
 from containerid.kaggle.backend import KaggleBackend
-from containerid.kaggle.clock import Clock
 from containerid.kaggle.emulator import EmbeddedKaggle
+from containerid.kaggle.handover import carrier
 from containerid.kaggle.plan import KaggleSettings
 
 pytestmark = pytest.mark.training
@@ -78,6 +79,8 @@ def test_the_outputs_of_a_leg_that_ended_in_order_are_attached(backend, spec, ho
     second, said = run(backend, replace(spec, leg=2, past=past), home, FINDS)
     assert second.handle == f"{first.handle}-l2", "a version of the same kernel would attach itself"
     assert f"found notebooks/{past.source}/weights/resume.pt state" in found(said)
+    copied = backend.hand_over(spec, first, quiet, carried=True)
+    assert (copied.kind, copied.source) == ("dataset", carrier("alice", RUN, 1)), "where they cannot be attached"
 
 
 def test_the_checkpoint_of_a_leg_that_ran_over_its_time_is_carried_by_a_dataset(backend, spec, home):

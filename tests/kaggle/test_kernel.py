@@ -3,8 +3,8 @@ import hashlib
 import json
 import subprocess
 import sys
+import tarfile
 import tomllib
-import zipfile
 from io import BytesIO
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from containerid.kaggle import kernel
 from containerid.kaggle.bootstrap import child, journal, outcome
 from containerid.kaggle.bootstrap.requirements import TRAINER
 from containerid.kaggle.kernel import KernelOptions, SourceTooLarge
+from containerid.kaggle.package import gather
 
 EMPTY = hashlib.sha256(b"").hexdigest()
 PLAIN = Code(sha="5" * 40, digest=EMPTY, holds_package=True)
@@ -213,7 +214,8 @@ def test_the_bootstrap_speaks_the_same_words_as_the_package():
 def test_the_bootstrap_installs_the_versions_that_pyproject_names():
     path = Path(kernel.__file__).parents[2] / "pyproject.toml"
     project = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
-    known = {*project["dependencies"], *project["optional-dependencies"]["training"]}
+    extras = project["optional-dependencies"]
+    known = {*project["dependencies"], *extras["training"], *extras["timm"]}
     assert {each for lines in TRAINER.values() for each in lines} <= known
 
 
@@ -264,17 +266,17 @@ def test_a_source_that_would_not_run_is_not_made():
 
 
 def test_the_package_is_small_and_the_same_each_time():
-    packed = kernel.package()
-    assert packed == kernel.package()
-    assert len(packed) < 120_000
-    with zipfile.ZipFile(BytesIO(packed)) as archive:
-        assert {(each.date_time[0], each.external_attr >> 16) for each in archive.infolist()} == {(1980, 0o644)}
-        assert archive.namelist() == sorted(archive.namelist())
+    packed = gather()
+    assert packed == gather()
+    assert len(packed) < 250_000, "it shares a megabyte of source, as text, with the project's code"
+    with tarfile.open(fileobj=BytesIO(packed)) as archive:
+        assert {(each.mtime, each.mode, each.uid, each.uname) for each in archive} == {(0, 0o644, 0, "")}
+        assert archive.getnames() == sorted(archive.getnames())
 
 
 def test_the_package_holds_the_far_side_and_nothing_of_this_one():
-    with zipfile.ZipFile(BytesIO(kernel.package())) as archive:
-        names = archive.namelist()
+    with tarfile.open(fileobj=BytesIO(gather())) as archive:
+        names = archive.getnames()
     assert {"containerid/__init__.py", "containerid/job.py", "containerid/training/__init__.py"} <= set(names)
     for foreign in ("cli", "console", "runs/", "backends/", "kaggle/", "git/", "__pycache__", "templates/kernel.py.j2"):
         assert not [name for name in names if name.startswith(f"containerid/{foreign}")]
@@ -282,8 +284,8 @@ def test_the_package_holds_the_far_side_and_nothing_of_this_one():
 
 @pytest.mark.parametrize("python", pythons().values(), ids=pythons())
 def test_the_package_stands_on_its_own(python, tmp_path):
-    with zipfile.ZipFile(BytesIO(kernel.package())) as archive:
-        archive.extractall(tmp_path)
+    with tarfile.open(fileobj=BytesIO(gather())) as archive:
+        archive.extractall(tmp_path, filter="data")
     command = [python, "-P", "-c", "import containerid.training, containerid.job; print(containerid.__file__)"]
     environment = {"PYTHONPATH": str(tmp_path), "PATH": ""}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -9,11 +9,11 @@ from fakes.kaggle_server import Fault, KaggleServer, Kept, google
 from hypothesis import given
 from hypothesis import strategies as st
 
+from containerid.clock import Clock
 from containerid.errors import CidError, NotFound, Unreachable
 from containerid.events import LogLine
 from containerid.kaggle import stream
 from containerid.kaggle.api import Kaggle
-from containerid.kaggle.clock import Clock
 from containerid.kaggle.credentials import Credentials, Secret
 from containerid.kaggle.logs import Lines, Piece, events, read
 from containerid.kaggle.origin import at

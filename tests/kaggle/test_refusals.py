@@ -1,6 +1,6 @@
 import pytest
 
-from containerid.errors import CidError, CredentialsError, NotFound, Refused, Unreachable, UsageError
+from containerid.errors import CidError, CredentialsError, NotFound, Refused, Throttled, Unreachable, UsageError
 from containerid.job import State
 from containerid.kaggle.refusals import explain, read_failure, without_sources
 
@@ -32,9 +32,9 @@ SAID = [
     (503, "", Unreachable, "HTTP 503", "again", True),
     (504, "", Unreachable, "HTTP 504", "again", True),
     (408, "", Unreachable, "HTTP 408", "again", True),
-    (429, "Too many requests", Unreachable, "fewer requests", "in a minute", True),
-    (429, "TooManyRequests", Unreachable, "fewer requests", "in a minute", True),
-    (200, "Too many requests", Unreachable, "fewer requests", "in a minute", True),
+    (429, "Too many requests", Throttled, "fewer requests", "in a minute", True),
+    (429, "TooManyRequests", Throttled, "fewer requests", "in a minute", True),
+    (200, "Too many requests", Throttled, "fewer requests", "in a minute", True),
     (
         403,
         "Permission 'kernelSessions.enableInternet' was denied",

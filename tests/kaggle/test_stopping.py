@@ -6,11 +6,13 @@ import pytest
 from fakes.wire import Wire
 
 from containerid import runs
-from containerid.errors import Refused, StillRunning, UsageError
+from containerid.clock import Clock
+from containerid.errors import Detached, Refused, StillRunning, UsageError
 from containerid.events import LogLine
 from containerid.home import Home
-from containerid.job import Leg, Past, Result, Spec, State
+from containerid.job import Leg, Past, Result, Spec, State, Status
 from containerid.kaggle import control
+from containerid.kaggle.backend import KaggleBackend
 from containerid.kaggle.bootstrap import child
 from containerid.kaggle.emulator import EmbeddedKaggle
 from containerid.runs import legs
@@ -133,3 +135,19 @@ def test_a_session_is_known_by_what_it_said_whatever_else_is_in_its_log():
 
 def test_a_run_has_time_to_hear_to_pause_and_to_be_seen_as_ended():
     assert control.EVERY + control.PATIENCE + child.GRACE < PATIENCE - control.EVERY
+
+
+def test_a_kernel_that_does_not_exist_is_not_said_to_be_forbidden(waiting, cid):
+    said = cid("cancel", "alice/nope", "--delete", "--yes")
+    assert (said.code, "alice/nope" in said.err) == (2, True)
+
+
+def test_whoever_leaves_after_the_wish_was_put_learns_that_it_stands(registry, waiting, home, monkeypatch):
+    run = pushed(registry, waiting)
+
+    def leave(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(KaggleBackend, "status", lambda *_: Status(State.RUNNING))
+    with pytest.raises(Detached, match=f"the wish stands: {run.run} will stop"):
+        runs.cancel(run, home=home, clock=Clock(sleep=leave))

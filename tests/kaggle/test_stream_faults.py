@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import stamina
 
+from containerid.clock import Clock
 from containerid.home import Home
 from containerid.job import Leg, State
 from containerid.kaggle import kernel, stream
 from containerid.kaggle.backend import KaggleBackend
-from containerid.kaggle.clock import Clock
 from containerid.kaggle.plan import KaggleSettings
 
 RUN = "tiny-20261121-045528-3fa9c1"

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import stamina
 
+from containerid.clock import Clock
 from containerid.events import Event
 from containerid.home import Home
 from containerid.job import Spec
 from containerid.kaggle import kernel
 from containerid.kaggle.account import Account
-from containerid.kaggle.clock import Clock
 from containerid.kaggle.emulator import EmbeddedKaggle
 from containerid.kaggle.vault import Vault
 from containerid.training.sealed import CannotOpen, Sealed, key_id, unseal

@@ -13,11 +13,11 @@ import pytest
 from fakes.platform import Platform, PlatformBackend
 
 from containerid import backends, runs
-from containerid.errors import CredentialsError, Refused, Unreachable, UsageError
-from containerid.events import Event, Planned
+from containerid.clock import Clock
+from containerid.errors import CredentialsError, Refused, Throttled, Unreachable, UsageError
+from containerid.events import Doubt, Event, Planned
 from containerid.home import Home
 from containerid.job import Leg, Result, Spec, State
-from containerid.kaggle.clock import Clock
 from containerid.outlook import Finding, Hours, Outlook, Session
 from containerid.runs import Registry, Request, Run
 from containerid.runs.submit import submit
@@ -173,11 +173,71 @@ def test_nothing_is_pushed_again_before_the_grace_time_is_over(platform, home, f
     assert pushed_at == [0, 60, 120]
 
 
+def asks_for_less(after: float = 0) -> Throttled:
+    error = Throttled("Kaggle asks for fewer requests", retryable=True)
+    error.after = after
+    return error
+
+
+def test_a_push_that_was_put_off_is_made_again_after_the_pause_that_was_asked_for(
+    platform, home, folder, time, monkeypatch
+):
+    monkeypatch.setenv("CID_SUBMIT_GRACE", "60")
+    pushed_at: list[float] = []
+    push = PlatformBackend.submit
+
+    def put_off(self: PlatformBackend, spec: Spec) -> Leg:
+        pushed_at.append(time.now)
+        if len(pushed_at) < 6:
+            raise asks_for_less(after=20 if len(pushed_at) == 1 else 0)
+        return push(self, spec)
+
+    monkeypatch.setattr(PlatformBackend, "submit", put_off)
+    told: list[Event] = []
+    run = submit(request(folder), home=home, clock=time.clock, tell=told.append)
+    assert run.state is State.QUEUED
+    assert len(platform.pushed) == 1
+    assert pushed_at == [0, 20, 22, 26, 34, 50], "nobody had to ask whether one of them had arrived"
+    assert len([event for event in told if "fewer requests" in str(event)]) == 1, "it is said once"
+
+
+@pytest.mark.parametrize("after", [0.0, 7.0, 3600.0])
+def test_a_push_that_is_put_off_again_and_again_is_given_up(platform, home, folder, registry, time, after):
+    platform.answer, platform.arrives = asks_for_less(after), False
+    with pytest.raises(Throttled, match="fewer requests") as failure:
+        submit(request(folder), home=home, clock=time.clock)
+    assert failure.value.code == 6
+    assert "cid resume" in failure.value.hint
+    assert (time.now == 0) if after > 300 else (200 < time.now <= 300)
+    assert registry.runs()[0].state is State.SUBMITTING
+    platform.answer, platform.arrives = None, True
+    assert submit(request(folder), home=home, clock=time.clock).state is State.QUEUED
+    assert len(platform.pushed) == 1
+
+
 def test_a_grace_time_that_is_no_number_is_refused(platform, home, folder, monkeypatch):
     monkeypatch.setenv("CID_SUBMIT_GRACE", "soon")
-    platform.answer, platform.arrives = Unreachable("no answer"), False
+    platform.answer = Unreachable("no answer")
     with pytest.raises(UsageError, match="CID_SUBMIT_GRACE is 'soon'"):
         submit(request(folder), home=home)
+    assert not platform.pushed, "it is known before anything is sent"
+
+
+def test_a_push_is_not_called_refused_because_nobody_may_ask_whether_it_arrived(
+    platform, home, folder, registry, monkeypatch
+):
+    def denied(self: PlatformBackend, spec: Spec) -> None:
+        raise CredentialsError("the token has run out", hint="cid doctor")
+
+    platform.answer = Unreachable("no answer")
+    with monkeypatch.context() as patch:
+        patch.setattr(PlatformBackend, "find", denied)
+        for _ in range(2):
+            with pytest.raises(Unreachable, match="the token has run out"):
+                submit(request(folder), home=home)
+            assert registry.runs()[0].state is State.SUBMITTING
+    assert submit(request(folder), home=home).state is State.QUEUED
+    assert len(platform.pushed) == 1
 
 
 @pytest.mark.parametrize("error", [CredentialsError("no"), UsageError("no"), Refused("no")])
@@ -287,6 +347,7 @@ def test_a_guess_is_a_reason_to_ask_and_none_to_refuse_when_the_answer_is_yes(ac
     assert submit(request(folder, "metered"), home=home, ask=lambda q: not asked.append(q)).state is State.QUEUED
     assert len(asked) == 1
     assert "a guess" in asked[0]
+    assert isinstance(asked[0], Doubt), "who only presses Enter has not said yes"
 
 
 def test_a_plan_that_is_declined_leaves_no_trace(account, platform, home, folder, registry):
@@ -310,6 +371,7 @@ def test_the_plan_is_one_table_and_is_asked_once(account, home, folder):
     assert "a guess" in rows["estimate"]
     assert rows["dataset"] == "ada/doors is ready"
     assert len(asked) == 1
+    assert not isinstance(asked[0], Doubt)
 
 
 def test_what_speaks_against_a_run_is_not_put_to_the_vote(account, platform, home, folder):

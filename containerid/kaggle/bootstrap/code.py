@@ -3,13 +3,13 @@
 import base64
 import hashlib
 import io
+import lzma
 import os
 import re
 import shutil
 import subprocess
 import tarfile
 import time
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -57,9 +57,8 @@ def bring_code(cargo: dict[str, Any], folder: Path, mounts: Path) -> None:
 def bring_package(cargo: dict[str, Any], folder: Path) -> None:
     """Write the carried `containerid` to `folder`, for code that does not hold it itself."""
     try:
-        with zipfile.ZipFile(io.BytesIO(base64.b85decode(cargo["package"]))) as package:
-            package.extractall(folder)  # noqa: S202 - zipfile keeps every member inside the folder
-    except (ValueError, zipfile.BadZipFile) as error:
+        _extract(base64.b85decode(cargo["package"]), folder)
+    except (ValueError, EOFError, tarfile.TarError, lzma.LZMAError) as error:
         raise Stop(f"the carried containerid cannot be unpacked: {one_line(error)}") from error
 
 

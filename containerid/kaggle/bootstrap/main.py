@@ -87,6 +87,7 @@ def _run(cargo: dict[str, Any], scratch: Path, root: Path, journal: Journal, rel
     journal.leave()
 
     relay.ending = True
+    environment["CID_TIMELINE"] = json.dumps(journal.timeline)
     places = ("--out", root / "working", "--input", root / "input")
     command = _module("containerid.training", "--spec", document, *places)
     return conclude(root / "working", spec, journal, relay.follow(command, environment, project))

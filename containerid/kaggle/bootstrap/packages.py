@@ -20,6 +20,7 @@ from containerid.kaggle.bootstrap.requirements import (
     in_force,
     installed,
     meets,
+    trainer,
     unmet,
 )
 
@@ -74,7 +75,7 @@ def trainer_complaint(spec: Mapping[str, Any], project: Path, environment: Mappi
     """Why the trainer cannot be imported: one line, empty when it can."""
     ours = spec["entry"] == "containerid.training"
     carried = () if spec["code"]["holds_package"] else ("pydantic", "yaml")
-    checks = [[_IMPORT, "containerid.training", *carried, *(("ultralytics",) if ours else ())]]
+    checks = [[_IMPORT, "containerid.training", *carried, *filter(None, (trainer(spec),))]]
     if not ours:
         # The project's own module is not imported: its training may start as soon as it is.
         checks.append([_FIND, spec["entry"]])

@@ -14,6 +14,7 @@ TRAINER = {
     "": ("pydantic>=2.11", "pyyaml>=6.0.2"),
     "ultralytics": ("ultralytics>=8.4.190,<8.5",),
     "dvc": ("dvc[gdrive]>=3.67,<4", "pydrive2>=1.21.3", "pyopenssl>=24.2.1"),
+    "timm": ("timm>=1.0.20,<2",),
     "wandb": ("wandb>=0.31",),
     "secrets": ("cryptography>=42",),
 }
@@ -42,11 +43,21 @@ def asked_by_project(project: Path, extras: Sequence[str]) -> list[str]:
     return list(_poetry(poetry, extras))
 
 
+def trainer(spec: Mapping[str, Any]) -> str:
+    """The package that trains the model; empty where the project does that by itself."""
+    if spec["entry"] != "containerid.training":
+        return ""
+    architecture = spec["params"].get("model", {}).get("architecture", "")
+    return "timm" if str(architecture).startswith("timm/") else "ultralytics"
+
+
 def asked_by_trainer(spec: Mapping[str, Any]) -> list[str]:
     """What the carried containerid needs for this run."""
+    trains = trainer(spec)
     uses = {
         "": True,
-        "ultralytics": spec["entry"] == "containerid.training",
+        "ultralytics": trains == "ultralytics",
+        "timm": trains == "timm",
         "dvc": spec["data"]["provider"] == "dvc",
         "wandb": spec["params"].get("wandb", {}).get("mode") == "online",
         "secrets": bool(spec.get("secrets")),
