@@ -1,4 +1,4 @@
-"""Commands about data: data push."""
+"""Commands about data: data check, data push."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,36 @@ if TYPE_CHECKING:
 
 data_app = typer.Typer(help="Images on Kaggle.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
+
+
+@command(data_app, "check")
+def check(
+    screen: "Screen",
+    path: o.CheckPathArg = "",
+    deep: o.DeepOption = False,
+    fix: o.FixOption = False,
+    html: o.HtmlOption = None,
+) -> None:
+    """Find what is wrong with a detection set, before a GPU is spent on it.
+
+    Exit 7 when there are errors. The set is never changed. Example: cid data check data/doors --deep
+    """
+    from containerid import runs
+    from containerid.dataset.page import write_page
+    from containerid.errors import RunFailed
+    from containerid.runs.checkdata import check_data
+    from containerid.views_data import show_mended, show_report
+
+    checked = check_data(path, folder=Path.cwd(), home=runs.Home.of_user(), deep=deep, fix=fix)
+    screen.document(checked.document())
+    show_report(screen, checked.report)
+    if html:
+        write_page(html, checked.report, checked.file.parent)
+        screen.say(f"page: {html}")
+    if checked.mended:
+        show_mended(screen, checked.mended)
+    if checked.report.errors:
+        raise typer.Exit(RunFailed.code)
 
 
 @command(data_app, "push")

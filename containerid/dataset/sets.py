@@ -1,38 +1,22 @@
-"""A detection set as it lies on the disk: data.yaml in the forms that the field writes, splits, images, labels.
-
-Ultralytics gets a view of it: a folder of links beside a data.yaml of our own. It writes caches next to labels and
-saves damaged JPEGs anew; in the view, both stay away from the user's files.
-"""
+"""A detection set as it lies on the disk: data.yaml in the forms that the field writes, splits, images, labels."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
+from containerid.dataset.findings import ERROR, INFO, WARNING, Finding, relative
+from containerid.dataset.images import is_image
+from containerid.dataset.tree import walk
+from containerid.dataset.yamlfile import SPLITS, DatasetError, Document, load
 
-SPLITS = ("train", "val", "test")
+__all__ = ["SPLITS", "YAML", "Dataset", "DatasetError", "find_yaml", "label_of", "label_path", "read", "survey"]
+
 YAML = "data.yaml"
-_FORMATS = "avif|bmp|dng|heic|heif|jp2|jpeg|jpg|mpo|pfm|png|tif|tiff|webp"
-SUFFIXES = frozenset(f".{name}" for name in _FORMATS.split("|"))
-"""Images that Ultralytics 8.4 reads, in any letter case."""
-_SYNONYMS = {"valid": "val", "validation": "val"}
-
-
-class DatasetError(Exception):
-    """A data.yaml that cannot be used.
-
-    Attributes:
-        path: the file that is at fault.
-        line: 1-based, 0 when it is the file as a whole.
-        fix: what to do.
-    """
-
-    def __init__(self, path: Path, line: int, message: str, fix: str = "") -> None:
-        super().__init__(message)
-        self.path, self.line, self.message, self.fix = path, line, message, fix
+_ELSEWHERE = re.compile(r"(?:[A-Za-z]:|//|/|~/)")
+_FOLDER = f"{os.sep}images{os.sep}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +29,10 @@ class Dataset:
         names: class names by their index, without gaps.
         splits: `train`, `val` and, where there is one, `test` to their images, sorted; absolute.
         bases: per split, the folders that its images were found in.
+        faults: what makes its data.yaml useless; `read` raises the first.
+        notes: what is unusual in data.yaml and in the lists of images that it names.
+        lines: of data.yaml's keys, 1-based.
+        lists: files that list images.
     """
 
     root: Path
@@ -52,13 +40,23 @@ class Dataset:
     names: tuple[str, ...]
     splits: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
     bases: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
+    faults: tuple[DatasetError, ...] = ()
+    notes: tuple[Finding, ...] = ()
+    lines: Mapping[str, int] = field(default_factory=dict)
+    lists: tuple[Path, ...] = ()
+
+
+def label_path(image: str) -> str:
+    """Where Ultralytics looks for an image's label: the last folder called `images` becomes `labels`."""
+    before, found, after = image.rpartition(_FOLDER)
+    path = f"{before}{os.sep}labels{os.sep}{after}" if found else image
+    stem, dot, suffix = path.rpartition(".")
+    return f"{stem}.txt" if dot and os.sep not in suffix else f"{path}.txt"
 
 
 def label_of(image: Path) -> Path:
-    """Where Ultralytics looks for an image's label: the last folder called `images` becomes `labels`."""
-    before, found, after = os.fspath(image).rpartition(f"{os.sep}images{os.sep}")
-    path = Path(f"{before}{os.sep}labels{os.sep}{after}") if found else image
-    return path.with_suffix(".txt")
+    """The same for paths."""
+    return Path(label_path(os.fspath(image)))
 
 
 def find_yaml(folder: Path, depth: int = 2) -> Path | None:
@@ -78,154 +76,147 @@ def read(file: Path) -> Dataset:
     Raises:
         DatasetError: it cannot be read or understood, or names folders that are not there.
     """
-    document, lines = _load(file)
-    if "download" in document:
-        raise DatasetError(
-            file, lines["download"], "`download:` would be executed by Ultralytics", "remove the key and bring the data"
-        )
-    root = _root(file, document)
-    entries = {_SYNONYMS.get(key, key): (key, value) for key, value in document.items()}
+    found = survey(file)
+    if found.faults:
+        raise found.faults[0]
+    return found
+
+
+def survey(file: Path) -> Dataset:
+    """The same, but what makes the data.yaml useless is listed with the rest, and as much as can be read is read."""
+    file = file.resolve()
+    document = load(file)
+    if not document.values:
+        return Dataset(file.parent, file, (), faults=tuple(document.faults))
+    reader = _Reader(document)
+    names = document.names
     splits, bases = {}, {}
     for split in SPLITS:
-        key, value = entries.get(split, (split, None))
-        if value:
-            found = [_locate(file, lines[key], root, each) for each in _as_list(value)]
-            splits[split], bases[split] = _images(found)
+        if value := document.values.get(split):
+            splits[split], bases[split] = reader.images(split, value)
         elif split != "test":
-            raise DatasetError(file, 0, f"there is no `{split}:`", f"name the folder of the {split} images")
-    names = _names(file, document, lines)
-    return Dataset(file.parent.resolve(), file.resolve(), names, splits, bases)
+            document.fault(split, f"there is no `{split}:`", f"name the folder of the {split} images")
+    faults, notes = tuple(document.faults), tuple(document.notes)
+    return Dataset(file.parent, file, names, splits, bases, faults, notes, document.lines, tuple(reader.lists))
 
 
-def view(dataset: Dataset, folder: Path, limits: Mapping[str, int] | None = None) -> Path:
-    """Make a folder of links to the set's files, and the data.yaml that Ultralytics gets.
+class _Reader:
+    """Finds what the entries of a data.yaml mean on this machine."""
 
-    Args:
-        dataset: the set; it is only read.
-        folder: made anew.
-        limits: at most so many images of a split, evenly spaced; all where a split is not named.
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.folder = document.file.parent
+        self.root = self._root()
+        self.lists: list[Path] = []
 
-    Returns:
-        The new data.yaml; its paths are absolute.
-    """
-    for split, images in dataset.splits.items():
-        made: set[Path] = set()
-        for image in _thin(images, (limits or {}).get(split)):
-            _link(image, _place(image, dataset.bases[split], folder / "images" / split), made)
-    document = {
-        "path": str(folder),
-        **{split: f"images/{split}" for split in dataset.splits},
-        "names": dict(enumerate(dataset.names)),
-    }
-    file = folder / YAML
-    file.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
-    return file
+    def _root(self) -> Path:
+        # A path of another machine (`/kaggle/working/…`, `C:\…`) is common; the folder of the file is what was meant.
+        named = self.document.values.get("path")
+        if named is None or named == "":
+            return self.folder
+        if not isinstance(named, str):
+            self.document.fault("path", f"`path` must be a folder, not {str(named)[:40]}", "remove `path`")
+            return self.folder
+        path = Path(os.path.normpath(self.folder / named.replace("\\", "/")))
+        if path.is_dir():
+            return path
+        message = f"`path: {named}` is not there; the folder of the file is taken"
+        self.document.note("path", "yaml-path", INFO, message, "remove `path`")
+        return self.folder
 
+    def images(self, split: str, value: Any) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+        """A split's images, and the folders that they were found in."""
+        entries = value if isinstance(value, list) else [value]
+        found: list[str] = []
+        bases: list[Path] = []
+        for entry in entries:
+            place = self._locate(split, entry)
+            if place is None:
+                continue
+            bases.append(place if place.is_dir() else place.parent)
+            found += _walk(place) if place.is_dir() else self._listed(place)
+        return tuple(map(Path, sorted(set(found)))), tuple(bases)
 
-def _load(file: Path) -> tuple[dict[str, Any], dict[str, int]]:
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        document = yaml.safe_load(text)
-    except OSError as error:
-        raise DatasetError(file, 0, f"cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise DatasetError(file, 0, "is not UTF-8 text", "save it as UTF-8") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        reason = getattr(error, "problem", None) or "is not YAML"
-        raise DatasetError(file, mark.line + 1 if mark else 0, f"is not valid YAML: {reason}") from error
-    if not isinstance(document, dict) or not isinstance(node, yaml.MappingNode):
-        raise DatasetError(file, 1, "holds no keys", "it needs `train:`, `val:` and `names:`")
-    return document, {str(key.value): key.start_mark.line + 1 for key, _ in node.value}
+    def _locate(self, split: str, entry: Any) -> Path | None:
+        if not isinstance(entry, str) or not entry.strip():
+            message = f"`{split}` must name a folder or a list of images, not {str(entry)[:40]}"
+            self.document.fault(split, message, f"{split}: images/{split}")
+            return None
+        plain = entry.strip().replace("\\", "/")
+        place = find_entry(plain, self.root, self.folder)
+        if place is None:
+            self.document.fault(split, f"{entry} is not there", f"looked below {self.root}")
+        elif _ELSEWHERE.match(plain) and not Path(plain).exists():
+            message = f"{entry} is another machine's path; {relative(str(self.folder), str(place))} is taken"
+            self.document.note(split, "yaml-path", INFO, message, "write it relative to data.yaml")
+        return place
 
-
-def _root(file: Path, document: dict[str, Any]) -> Path:
-    # A path of another machine (`/kaggle/working/…`, `C:\…`) is common; the folder of the file is what was meant.
-    named = document.get("path")
-    path = (file.parent / str(named).replace("\\", "/")) if named else file.parent
-    return path.resolve() if path.is_dir() else file.parent.resolve()
-
-
-def _as_list(value: Any) -> list[str]:
-    return [str(each) for each in value] if isinstance(value, list) else [str(value)]
-
-
-def _locate(file: Path, line: int, root: Path, entry: str) -> Path:
-    # Roboflow writes `../train/images` and means `train/images`; Ultralytics reads it so when the first is missing.
-    plain = entry.replace("\\", "/")
-    for candidate in (root / plain, root / plain.removeprefix("../"), file.parent / plain):
-        if candidate.exists():
-            return candidate.resolve()
-    raise DatasetError(file, line, f"{entry} is not there", f"looked below {root}")
-
-
-def _images(found: Sequence[Path]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
-    images = {image for each in found for image in (_walk(each) if each.is_dir() else _listed(each))}
-    bases = tuple(each if each.is_dir() else each.parent for each in found)
-    return tuple(sorted(images)), bases
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    for at, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(at, name) for name in files if Path(name).suffix.lower() in SUFFIXES and name[0] != ".")
-
-
-def _listed(file: Path) -> Iterator[Path]:
-    for line in file.read_text(encoding="utf-8-sig").splitlines():
-        if entry := line.strip().replace("\\", "/"):
-            yield Path(os.path.normpath(file.parent / entry))
-
-
-def _names(file: Path, document: dict[str, Any], lines: dict[str, int]) -> tuple[str, ...]:
-    names, count = document.get("names"), document.get("nc")
-    at = lines.get("names", lines.get("nc", 0))
-    if isinstance(names, dict):
-        if sorted(names) != list(range(len(names))):
-            raise DatasetError(file, at, "`names` has gaps", f"number the classes from 0 to {len(names) - 1}")
-        names = [names[index] for index in range(len(names))]
-    if names is None and isinstance(count, int) and not isinstance(count, bool) and count > 0:
-        names = [f"class_{index}" for index in range(count)]
-    if not isinstance(names, list) or not names:
-        raise DatasetError(file, at, "`names` must list the classes", "names: [container_door]")
-    if count is not None and count != len(names):
-        raise DatasetError(file, lines["nc"], f"`nc` is {count}, but there are {len(names)} names", "remove `nc`")
-    return tuple(str(name) for name in names)
-
-
-def _thin(images: Sequence[Path], limit: int | None) -> Sequence[Path]:
-    if limit is None or len(images) <= limit:
-        return images
-    return [images[index * len(images) // limit] for index in range(limit)]
-
-
-def _place(image: Path, bases: Sequence[Path], target: Path) -> Path:
-    for base in bases:
-        if image.is_relative_to(base):
-            return target / image.relative_to(base)
-    return target / image.name
-
-
-def _link(image: Path, place: Path, made: set[Path]) -> None:
-    while place in made:
-        place = place.with_name(f"{place.stem}_{place.suffix}")
-    label, target = label_of(image), label_of(place)
-    for folder in {place.parent, target.parent} - made:
-        folder.mkdir(parents=True, exist_ok=True)
-    made |= {place, place.parent, target.parent}
-    _link_file(image, place)
-    # Two images of one stem share a label.
-    if label.is_file() and target not in made:
-        made.add(target)
-        _link_file(label, target)
-
-
-def _link_file(source: Path, target: Path) -> None:
-    # Ultralytics saves a damaged image beside it and renames: the other name of a hard link keeps what it was. One is
-    # made in a fraction of a symbolic one's time; it cannot lead to another disk, and would copy a relative one.
-    with suppress(OSError):
-        if not source.is_symlink():
-            target.hardlink_to(source)
+    def _listed(self, file: Path) -> Iterator[str]:
+        if is_image(file.name):
+            yield os.fspath(file)
             return
-    target.symlink_to(source)
+        self.lists.append(file)
+        try:
+            text = file.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError):
+            self.document.faults.append(DatasetError(file, 0, "is no list of images in UTF-8", "one path a line"))
+            return
+        seen: set[str] = set()
+        for line, entry in enumerate(text.splitlines(), 1):
+            if plain := entry.strip().replace("\\", "/"):
+                yield from self._entry(file, line, plain, seen)
+
+    def _entry(self, file: Path, line: int, plain: str, seen: set[str]) -> Iterator[str]:
+        def note(severity: str, message: str, fix: str) -> None:
+            path = relative(str(self.folder), str(file))
+            self.document.notes.append(Finding(path, line, "list-entry", severity, message, fix))
+
+        place = find_entry(plain, file.parent, self.root)
+        if place is None:
+            note(ERROR, f"{plain} is not there", "bring the image, or take the line out")
+        elif not is_image(place.name):
+            note(WARNING, f"{plain} is no image that Ultralytics reads", "take the line out")
+        elif str(place) in seen:
+            note(WARNING, f"{plain} stands above already", "take the line out")
+        else:
+            seen.add(str(place))
+            yield str(place)
+
+
+def find_entry(plain: str, *folders: Path) -> Path | None:
+    """What an entry of data.yaml or of a list means here; None when nothing is there.
+
+    Roboflow writes `../train/images` and means `train/images`. Of another machine's path, the longest end that is
+    found below one of the folders is taken.
+    """
+    for folder in folders:
+        for each in (plain, plain.removeprefix("../")):
+            path = Path(os.path.normpath(folder / each))
+            if path.exists() or path.is_symlink():
+                return _beside_labels(path)
+    if not _ELSEWHERE.match(plain):
+        return None
+    parts = [part for part in plain.split("/")[1:] if part not in {"", ".", ".."}]
+    for start in range(len(parts)):
+        for folder in folders:
+            if (path := folder.joinpath(*parts[start:])).exists():
+                return path
+    return None
+
+
+def _beside_labels(path: Path) -> Path:
+    # A link to a folder of images whose labels lie beside what it leads to: Ultralytics resolves it.
+    beside = label_of(path / "a.jpg").parent
+    if path.is_symlink() and path.is_dir() and (beside == path or not beside.is_dir()):
+        return path.resolve()
+    return path
+
+
+def _walk(folder: Path) -> Iterator[str]:
+    for path, folders, files in walk(os.fspath(folder)):
+        yield from (f"{path}{os.sep}{name}" for name in (*files, *folders) if is_image(name))
+
+
+def images_of(dataset: Dataset) -> Sequence[str]:
+    """Every image of a set once, in the order of the splits."""
+    return list(dict.fromkeys(os.fspath(image) for images in dataset.splits.values() for image in images))

@@ -6,6 +6,7 @@ from fakes.sets import content_of, write_set
 
 from containerid.dataset import sets
 from containerid.dataset.sets import DatasetError
+from containerid.dataset.view import view
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ def test_a_label_is_where_ultralytics_looks_for_it(image: str, label: str) -> No
 
 def test_a_view_reads_like_the_set_and_lies_elsewhere(folder: Path, tmp_path: Path) -> None:
     before = content_of(folder)
-    file = sets.view(sets.read(folder / "data.yaml"), tmp_path / "view")
+    file = view(sets.read(folder / "data.yaml"), tmp_path / "view")
     document = yaml.safe_load(file.read_text(encoding="utf-8"))
     assert document["path"] == str(tmp_path / "view")
     seen = sets.read(file)
@@ -112,7 +113,7 @@ def test_a_view_reads_like_the_set_and_lies_elsewhere(folder: Path, tmp_path: Pa
 
 
 def test_a_view_can_hold_a_handful_evenly_taken(folder: Path, tmp_path: Path) -> None:
-    file = sets.view(sets.read(folder / "data.yaml"), tmp_path / "view", {"train": 4, "val": 9})
+    file = view(sets.read(folder / "data.yaml"), tmp_path / "view", {"train": 4, "val": 9})
     seen = sets.read(file)
     assert names_of(seen, "train") == ["train0.jpg", "train2.jpg", "train4.jpg", "train6.jpg"]
     assert len(seen.splits["val"]) == 4
@@ -122,7 +123,7 @@ def test_images_of_one_name_from_two_folders_both_stay(folder: Path, tmp_path: P
     for part in ("a", "b"):
         write_set(folder / part, {"train": 1}, label=f"0 0.5 0.5 0.{ord(part) - 96} 0.4\n")
     text = "train: [a/images/train, b/images/train]\nval: images/val\nnames: [door]\n"
-    seen = sets.read(sets.view(sets.read(rewrite(folder, text)), tmp_path / "view"))
+    seen = sets.read(view(sets.read(rewrite(folder, text)), tmp_path / "view"))
     assert sorted(sets.label_of(image).read_text() for image in seen.splits["train"]) == [
         "0 0.5 0.5 0.1 0.4\n",
         "0 0.5 0.5 0.2 0.4\n",
@@ -131,7 +132,7 @@ def test_images_of_one_name_from_two_folders_both_stay(folder: Path, tmp_path: P
 
 def test_two_images_of_one_stem_share_their_label(folder: Path, tmp_path: Path) -> None:
     (folder / "images/train/train0.png").write_bytes(b"x")
-    seen = sets.read(sets.view(sets.read(folder / "data.yaml"), tmp_path / "view"))
+    seen = sets.read(view(sets.read(folder / "data.yaml"), tmp_path / "view"))
     assert names_of(seen, "train")[:2] == ["train0.jpg", "train0.png"]
     assert sets.label_of(seen.splits["train"][1]).is_file()
 
@@ -139,7 +140,7 @@ def test_two_images_of_one_stem_share_their_label(folder: Path, tmp_path: Path) 
 def test_images_that_are_links_themselves_are_seen(folder: Path, tmp_path: Path) -> None:
     (folder / "images/train/train0.jpg").rename(folder / "train0.jpg")
     (folder / "images/train/train0.jpg").symlink_to("../../train0.jpg")
-    seen = sets.read(sets.view(sets.read(folder / "data.yaml"), tmp_path / "view"))
+    seen = sets.read(view(sets.read(folder / "data.yaml"), tmp_path / "view"))
     assert seen.splits["train"][0].read_bytes() == (folder / "train0.jpg").read_bytes()
 
 
@@ -157,3 +158,82 @@ def test_a_data_yaml_a_folder_deeper_is_found_when_it_is_the_only_one(tmp_path: 
     assert sets.find_yaml(tmp_path, depth=1) is None
     write_set(tmp_path / "archive" / "more", {"train": 1})
     assert sets.find_yaml(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "/kaggle/input/doors/images/train",
+        "C:\\Users\\ada\\doors\\images\\train",
+        "//server/share/doors/images/train",
+        "[images/train]",
+        "./images/train/",
+        "images/../images/train",
+    ],
+)
+def test_a_folder_of_another_machine_is_found_here(folder: Path, entry: str) -> None:
+    found = sets.read(rewrite(folder, f"train: {entry}\nval: images/val\nnames: [door]\n"))
+    assert (len(found.splits["train"]), found.bases["train"]) == (8, (folder / "images/train",))
+
+
+def test_images_of_another_machine_are_found_in_a_list(folder: Path) -> None:
+    lines = ("/kaggle/input/doors/images/train/train0.jpg", "D:\\doors\\images\\train\\train1.jpg")
+    (folder / "train.txt").write_text("\ufeff" + "\r\n".join(lines), encoding="utf-8")
+    found = sets.read(rewrite(folder, "train: train.txt\nval: images/val\nnames: [door]\n"))
+    assert names_of(found, "train") == ["train0.jpg", "train1.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("names: {0: a, 2: b, 5: c}", "gaps: 1, 3, 4 are missing"),
+        ("names: {1: a, 2: b}", "gaps: 0 is missing"),
+        ("names: {door: 0}", "must number the classes"),
+        ("names: door", "must list the classes"),
+        ("names: [{0: door}]", "must be a list of words"),
+        ("names: [door]\nnc: two", "`nc` must be a whole number"),
+        ("names: [door]\npath: 7", "`path` must be a folder"),
+        ("names: [door]\ntest: 7", "`test` must name a folder"),
+        ("names: [door]\nval: null", "no `val:`"),
+        ("names: [door]\n--- \nnames: [lock]", "not valid YAML"),
+        ("names: [!!python/object/apply:os.system [ls]]", "not valid YAML"),
+        ("names: [\x07]", "not valid YAML"),
+    ],
+)
+def test_what_ultralytics_would_trip_over_is_named(folder: Path, text: str, message: str) -> None:
+    with pytest.raises(DatasetError, match=message):
+        sets.read(rewrite(folder, f"train: images/train\nval: images/val\n{text}\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [("nc: 2.0", ("class_0", "class_1")), ("nc: '1'\nnames: ['0']", ("0",)), ("names: {'1': b, 0: a}", ("a", "b"))],
+)
+def test_odd_but_clear_names_are_understood(folder: Path, text: str, names: tuple[str, ...]) -> None:
+    found = sets.read(rewrite(folder, f"train: images/train\nval: images/val\n{text}\n"))
+    assert (found.names, found.notes) == (names, ())
+
+
+def test_what_is_unusual_in_a_data_yaml_is_noted_and_read(folder: Path) -> None:
+    text = "\ufefftrain: images/train\r\nval: images/val\r\npath: /gone\r\npath: .\r\nnames: [no, a, a]\r\n"
+    (folder / "data.yaml").write_bytes(text.encode())
+    found = sets.read(folder / "data.yaml")
+    assert sorted({(each.kind, each.severity) for each in found.notes}) == [
+        ("yaml-bom", "warning"),
+        ("yaml-crlf", "warning"),
+        ("yaml-names", "warning"),
+        ("yaml-repeated", "warning"),
+    ]
+
+
+def test_a_link_that_leads_around_in_a_circle_ends(folder: Path) -> None:
+    (folder / "images/train/again").symlink_to(folder / "images/train")
+    assert len(sets.read(folder / "data.yaml").splits["train"]) == 8
+
+
+def test_images_behind_a_link_have_their_labels_beside_them(folder: Path, tmp_path: Path) -> None:
+    other = write_set(tmp_path / "other", {"train": 2})
+    link = folder / "pictures"
+    link.symlink_to(other / "images/train")
+    found = sets.read(rewrite(folder, "train: pictures\nval: images/val\nnames: [door]\n"))
+    assert all(sets.label_of(image).is_file() for image in found.splits["train"])

@@ -1,0 +1,69 @@
+"""What a task other than detection asks of labels, and of data.yaml."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from containerid.dataset.findings import Report
+from containerid.dataset.sets import Dataset
+from containerid.dataset.yamlfile import DatasetError
+
+_MEANT = {
+    "segment": frozenset({"label-polygon"}),
+    "obb": frozenset({"label-polygon"}),
+    "pose": frozenset({"label-polygon", "label-columns", "label-mixed", "label-range", "label-area", "label-edge"}),
+}
+"""Kinds of findings that only a detection set has. A row of keypoints has columns of its own, and numbers up to 2."""
+_CARRIED = ("kpt_shape", "flip_idx", "kpt_names", "channels")
+"""Keys of data.yaml that a task may need."""
+
+
+def settle(report: Report, task: str) -> Report:
+    """The report on a set that is for another task than detection: what is meant to be so is no finding."""
+    meant = _MEANT.get(task, frozenset())
+    return replace(report, findings=[each for each in report.findings if each.kind not in meant])
+
+
+def complete(view: Path, dataset: Dataset, task: str) -> None:
+    """Carry over to a view's data.yaml what the task needs from the set's own.
+
+    Raises:
+        DatasetError: keypoints are to be trained, and `kpt_shape` does not say how many there are.
+    """
+    own = _document(dataset.file)
+    if task == "pose" and not _is_shape(own.get("kpt_shape")):
+        fix = "add `kpt_shape: [17, 3]`: how many keypoints, and 2 or 3 numbers each"
+        raise DatasetError(dataset.file, dataset.lines.get("kpt_shape", 0), "there is no `kpt_shape` for a pose", fix)
+    if carried := {key: own[key] for key in _CARRIED if key in own}:
+        text = yaml.safe_dump({**_document(view), **carried}, sort_keys=False, allow_unicode=True)
+        view.write_text(text, encoding="utf-8")
+
+
+def view_classes(dataset: Dataset, folder: Path, limits: Mapping[str, int]) -> Path:
+    """What Ultralytics gets of a classification set: a folder of links; it writes caches beside the images.
+
+    Args:
+        dataset: as `classes.read` gives it.
+        folder: made anew.
+        limits: at most so many images of a split, evenly spaced.
+    """
+    for split, images in dataset.splits.items():
+        limit = min(limits.get(split, len(images)), len(images))
+        for number in range(limit):
+            image = images[number * len(images) // limit]
+            place = folder / split / image.relative_to(dataset.bases[split][0])
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(image)
+    return folder
+
+
+def _is_shape(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(isinstance(each, int) for each in value)
+
+
+def _document(file: Path) -> dict[str, Any]:
+    document = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
+    return document if isinstance(document, dict) else {}

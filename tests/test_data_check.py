@@ -1,0 +1,100 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes.sets import content_of, write_set
+
+from containerid.dataset import pixels
+
+Cid = Callable[..., Any]
+PARAMS = "detection:\n  data:\n    path: doors\n    minimum: {train: 100}\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return write_set(tmp_path / "doors")
+
+
+def test_a_good_set_ends_with_0_and_says_what_it_holds(cid: Cid, folder: Path) -> None:
+    said = cid("data", "check", "doors")
+    assert (said.code, said.err) == (0, "")
+    assert "train" in said.out
+    assert "✓ nothing to say" in said.out
+
+
+def test_a_bad_set_ends_with_7_and_names_place_and_remedy(cid: Cid, folder: Path) -> None:
+    (folder / "labels/train/train1.txt").write_text("7 0.5 0.5 0.4 0.4\n")
+    said = cid("data", "check", "doors/data.yaml")
+    assert said.code == 7
+    assert "labels/train/train1.txt:1: error: class 7 is none of 0 to 0 [label-class]\n  try: correct it" in said.out
+
+
+def test_the_document_holds_every_finding_and_their_counts(cid: Cid, folder: Path) -> None:
+    (folder / "labels/train/train1.txt").write_text("0.0 0.5 0.5 0.4 0.4\n")
+    said = cid("data", "check", "doors", "--json")
+    [finding] = said.document["findings"]
+    assert (finding["path"], finding["line"], finding["kind"], finding["severity"]) == (
+        "labels/train/train1.txt",
+        1,
+        "label-class-form",
+        "warning",
+    )
+    assert said.document["counts"] == {"error": 0, "warning": 1, "info": 0}
+    assert said.code == 0
+
+
+def test_many_of_one_kind_are_cut_on_the_screen_but_not_in_the_document(cid: Cid, folder: Path) -> None:
+    for number in range(8):
+        (folder / f"labels/train/more{number}.txt").write_text("")
+        (folder / f"labels/val/more{number}.txt").write_text("")
+    assert "… and 8 more label-orphan; -v shows all" in cid("data", "check", "doors").out
+    assert cid("data", "check", "doors", "-v").out.count("[label-orphan]") == 16
+    assert cid("data", "check", "doors", "--json").document["counts"]["error"] == 16
+
+
+def test_without_a_path_the_projects_own_set_and_limits_count(cid: Cid, folder: Path) -> None:
+    Path("params.yaml").write_text(PARAMS, encoding="utf-8")
+    said = cid("data", "check")
+    assert (said.code, "train has 8 images, at least 100 are asked for" in said.out) == (7, True)
+
+
+@pytest.mark.parametrize("path", ["nowhere", "empty", "doors/images/train/train0.jpg"])
+def test_a_bad_path_ends_with_2(cid: Cid, folder: Path, path: str) -> None:
+    Path("empty").mkdir()
+    assert cid("data", "check", path).code == 2
+
+
+def test_a_set_without_its_data_yaml_is_an_error_of_the_set(cid: Cid, folder: Path) -> None:
+    (folder / "data.yaml").unlink()
+    said = cid("data", "check", "doors", "--json")
+    assert (said.code, said.document["findings"][0]["path"]) == (7, "data.yaml")
+
+
+def test_a_mended_copy_lies_beside_the_set(cid: Cid, folder: Path) -> None:
+    (folder / "labels/train/other.txt").write_text("")
+    before = content_of(folder)
+    said = cid("data", "check", "doors", "--fix", "--json")
+    assert (said.code, said.document["mended"]["errors"]) == (7, [])
+    assert content_of(folder) == before
+    assert cid("data", "check", "doors-fixed").code == 0
+
+
+def test_the_page_stands_alone_and_shows_the_worst(cid: Cid, folder: Path) -> None:
+    (folder / "labels/train/train1.txt").write_text("0 0.9 0.5 0.4 0.4\n<script>alert(1)</script>\n")
+    (folder / "images/val/val1.jpg").write_bytes(b"")
+    assert cid("data", "check", "doors", "--html", "page.html").code == 7
+    page = Path("page.html").read_text(encoding="utf-8")
+    assert "data:image/jpeg;base64," in page
+    assert "cannot be shown" in page
+    assert "<rect " in page
+    assert "<script" not in page
+    assert "http" not in page
+
+
+def test_looking_deeper_says_what_it_needs(cid: Cid, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pixels, "missing", lambda: ["numpy"])
+    said = cid("data", "check", "doors", "--deep")
+    assert said.code == 2
+    assert "pip install 'containerid[data]'" in said.err
