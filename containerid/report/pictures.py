@@ -1,0 +1,147 @@
+"""Pictures inside a page: small enough to send, with boxes drawn over them that stay sharp."""
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+TRUE, GUESS = "true", "guess"
+"""Kinds of boxes: what is there, and what was predicted."""
+
+_LARGE = 150_000
+"""Bytes up to which a picture is taken as it is where there is nothing to shrink it with."""
+_FORMATS = {b"\xff\xd8\xff": "jpeg", b"\x89PNG": "png", b"RIFF": "webp"}
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A box over a picture: centre, width and height as fractions of it, as YOLO labels have them."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    kind: str = TRUE
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that is ready to stand in a page.
+
+    Attributes:
+        svg: the picture and what is drawn over it.
+        caption: the words under it.
+        title: the first of them, in bold.
+    """
+
+    svg: str
+    caption: str
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image as a page holds it: `uri` is the whole of it; `width` and `height` in pixels."""
+
+    uri: str
+    width: int
+    height: int
+
+
+def load(source: Path | bytes, longest: int = 640, quality: int = 72) -> Image | None:
+    """Read an image and shrink it.
+
+    Args:
+        source: a file, or its content.
+        longest: pixels of its longer side at most.
+        quality: of the JPEG that is made of it.
+
+    Returns:
+        None when it cannot be read, or is large and there is nothing here to shrink it with (no Pillow).
+    """
+    try:
+        data = source if isinstance(source, bytes) else source.read_bytes()
+    except OSError:
+        return None
+    try:
+        pillow = import_module("PIL.Image")
+    except ImportError:
+        return _as_it_is(data)
+    try:
+        return _shrunk(pillow, data, longest, quality)
+    except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError):
+        return None
+
+
+def draw(image: Image, alt: str, caption: str = "", title: str = "", boxes: Sequence[Box] = ()) -> Picture:
+    """A picture of an image, with boxes and their labels.
+
+    Args:
+        image: from `load`.
+        alt: what somebody who does not see it should know.
+        caption: the words under it.
+        title: the first of them, in bold.
+        boxes: drawn in their order.
+    """
+    parts = [f'<image href="{image.uri}" width="{image.width}" height="{image.height}"/>']
+    for box in boxes:
+        parts += _box(image, box)
+    told = escape(alt)
+    svg = (
+        f'<svg viewBox="0 0 {image.width} {image.height}" role="img" aria-label="{told}">'
+        f"<title>{told}</title>{''.join(parts)}</svg>"
+    )
+    return Picture(svg, caption, title)
+
+
+def _box(image: Image, box: Box) -> list[str]:
+    left, top = (box.x - box.width / 2) * image.width, (box.y - box.height / 2) * image.height
+    wide, high = max(box.width * image.width, 1), max(box.height * image.height, 1)
+    at = f'x="{left:.1f}" y="{top:.1f}" width="{wide:.1f}" height="{high:.1f}"'
+    parts = [f'<rect class="box under" {at}/>', f'<rect class="box {escape(box.kind)}" {at}/>']
+    if box.label:
+        size = max(image.width, image.height) / 32
+        # What is predicted is named above its box, what is there below: the two mostly lie over each other.
+        y = top - size * 0.35 if box.kind == GUESS else top + high + size
+        y = min(max(y, size), image.height - size * 0.3)
+        x = min(max(left, 1), image.width - 1)
+        parts.append(f'<text class="tag" font-size="{size:.0f}" x="{x:.0f}" y="{y:.0f}">{escape(box.label)}</text>')
+    return parts
+
+
+def _shrunk(pillow: Any, data: bytes, longest: int, quality: int) -> Image:
+    with pillow.open(io.BytesIO(data)) as opened:
+        opened.draft("RGB", (longest, longest))
+        image = opened.convert("RGB")
+    image.thumbnail((longest, longest))
+    made = io.BytesIO()
+    image.save(made, "JPEG", quality=quality, optimize=True)
+    return Image(_uri("jpeg", made.getvalue()), image.width, image.height)
+
+
+def _as_it_is(data: bytes) -> Image | None:
+    kind = next((name for start, name in _FORMATS.items() if data.startswith(start)), "")
+    size = _png_size(data) if kind == "png" else _jpeg_size(data) if kind == "jpeg" else None
+    return Image(_uri(kind, data), *size) if size and len(data) <= _LARGE else None
+
+
+def _png_size(data: bytes) -> tuple[int, int] | None:
+    return (int.from_bytes(data[16:20]), int.from_bytes(data[20:24])) if len(data) > 24 else None
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int] | None:
+    at = 2
+    while at + 9 < len(data) and data[at] == 0xFF:
+        if 0xC0 <= data[at + 1] <= 0xCF and data[at + 1] not in {0xC4, 0xC8, 0xCC}:
+            return int.from_bytes(data[at + 7 : at + 9]), int.from_bytes(data[at + 5 : at + 7])
+        at += 2 + int.from_bytes(data[at + 2 : at + 4])
+    return None
+
+
+def _uri(kind: str, data: bytes) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

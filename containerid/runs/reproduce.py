@@ -1,0 +1,209 @@
+"""Make a run again: the same commit in a work tree of its own, the same parameters, the same data.
+
+What cannot be the same is said before anything starts; what must be the same and is not, is refused.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from containerid.errors import CidError, GitError, UsageError
+from containerid.events import Caution, Step
+from containerid.home import Home
+from containerid.job import Data, Tell
+from containerid.report.origins import flatten
+from containerid.report.outputs import Outputs
+from containerid.runs.compare import outputs_of
+from containerid.runs.draft import Ask
+from containerid.runs.fetch import fetch
+from containerid.runs.registry import Registry, Run
+from containerid.runs.request import Request
+from containerid.runs.submit import submit
+from containerid.runs.watch import watch
+
+_CHANGEABLE = ("training.device",)
+"""Parameters that say on what to train."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A run that is made again.
+
+    Attributes:
+        before: the run as it was.
+        run: the new one.
+        folder: the commit's work tree; the new run needs it for as long as it goes on on this machine.
+    """
+
+    before: Run
+    run: Run
+    folder: Path
+
+    def metrics(self) -> dict[str, dict[str, float | None]]:
+        """Every metric `before`, `after`, and the `difference`; None where one of them is not known."""
+        first, second = (outputs_of(run).metrics for run in (self.before, self.run))
+        return {
+            name: {
+                "before": first.get(name),
+                "after": second.get(name),
+                "difference": second[name] - first[name] if name in first and name in second else None,
+            }
+            for name in dict.fromkeys([*first, *second])
+        }
+
+    def document(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return {**self.run.document(), "of": self.before.run, "difference": self.metrics()}
+
+
+def reproduce(
+    run: Run, *, home: Home, backend: str = "local", tell: Tell | None = None, ask: Ask | None = None
+) -> Again:
+    """Start a run again.
+
+    Args:
+        run: of the registry.
+        home: the user's folder.
+        backend: where; a name of `containerid.backends.TABLE`.
+        tell: gets what happens, and what cannot be the same.
+        ask: as for `submit`.
+
+    Raises:
+        UsageError: the run was made from no commit, or the data is gone or not the same.
+        GitError: the commit is gone.
+    """
+    tell = tell or (lambda _: None)
+    if not run.spec.get("code", {}).get("sha"):
+        raise UsageError(f"{run.run} was made from no commit: its code is not known", hint="git init, then cid train")
+    outputs = outputs_of(run)
+    data = _data(run, outputs, backend)
+    folder = _checkout(run, home, tell)
+    try:
+        request = _request(run, folder, backend, data)
+        for caution in _cautions(outputs, backend):
+            tell(Caution(caution))
+        again = submit(request, home=home, tell=tell, ask=ask)
+        return Again(run, _settle(again, run, home), folder)
+    except BaseException:
+        _clear(run, folder)
+        raise
+
+
+def follow(again: Again, *, home: Home, tell: Tell | None = None) -> Again:
+    """Wait for its end and bring its outputs to where the first run's project keeps them; its work tree goes.
+
+    Raises:
+        RunFailed and the others that tell how a run ended are left to the caller: see `runs.error_of`.
+    """
+    run = watch(again.run, home=home, tell=tell or (lambda _: None))
+    _clear(again.before, again.folder)
+    return replace(again, run=fetch(run, home=home, tell=tell))
+
+
+def _request(run: Run, folder: Path, backend: str, data: Path | None) -> Request:
+    """What is to be asked for, so that the merged parameters are the run's own whatever made them so."""
+    from containerid import config
+
+    project = config.load(config.find(folder))
+    experiment = run.experiment or None
+    plain = flatten(project.params(experiment).to_dict())
+    wanted = flatten(run.spec.get("params", {}))
+    differing = {name: value for name, value in wanted.items() if name not in plain or plain[name] != value}
+    overrides = tuple(f"{name}={_word(value)}" for name, value in differing.items())
+    made = flatten(project.params(experiment, overrides).to_dict())
+    # A newer version knows parameters that the run could not have; those keep their defaults.
+    wrong = sorted(name for name, value in wanted.items() if made.get(name) != value)
+    if wrong:
+        raise UsageError(f"these parameters cannot be what they were: {', '.join(wrong)}", hint=f"cid show {run.run}")
+    return Request(
+        backend=backend,
+        folder=folder,
+        experiment=experiment,
+        overrides=overrides,
+        quick=bool(run.spec.get("quick")),
+        git="snapshot",
+        data=str(data) if data else "",
+        new=True,
+    )
+
+
+def _word(value: object) -> str:
+    return value if isinstance(value, str) and value and value[0].isalpha() and value.isalnum() else json.dumps(value)
+
+
+def _data(run: Run, outputs: Outputs, backend: str) -> Path | None:
+    """The folder that holds the very images; None where they need not be looked for here.
+
+    Raises:
+        UsageError: they are gone, or are not the same any more.
+    """
+    from containerid.training.data import digest
+
+    data = Data.from_dict(run.spec.get("data", {}))
+    wanted = outputs.metadata["data"].text("sha256") or data.digest
+    places = [Path(data.source)] if data.provider == "folder" and data.source else []
+    places.append(Path(run.folder) / outputs.params["data"].text("path"))
+    there = [place for place in dict.fromkeys(places) if (place / "data.yaml").is_file()]
+    if data.provider == "synthetic" or not wanted:
+        return there[0] if data.provider == "folder" and there else None
+    if same := next((place for place in there if digest(place) == wanted), None):
+        return same
+    if data.provider == "dvc" or (data.provider == "kaggle" and backend != "local"):
+        return None
+    what = f"{there[0]} is not what it was" if there else f"the data of {run.run} is gone"
+    raise UsageError(f"{what}: SHA-256 {wanted[:12]}… is wanted", hint=f"bring back {places[0]}, then cid reproduce")
+
+
+def _checkout(run: Run, home: Home, tell: Tell) -> Path:
+    from containerid.git import Repository
+
+    code = run.spec["code"]
+    sha = code["sha"]
+    repository = Repository.open(Path(run.folder))
+    if not repository.has(sha, code.get("remote", ""), code.get("ref", "")):
+        raise GitError(
+            f"the commit {sha[:12]} of {run.run} is gone, here and at its remote", hint="git fetch from a clone with it"
+        )
+    folder = _place(home, run)
+    repository.checkout(sha, folder)
+    tell(Step("code", f"{sha[:12]} in {folder}"))
+    return folder / repository.folder
+
+
+def _place(home: Home, run: Run) -> Path:
+    """A folder that is not there yet; a reproduction that goes on keeps its own."""
+    parent = home.folder("again")
+    names = (parent / f"{run.run}{f'-{number}' if number else ''}" for number in range(1000))
+    return next(name for name in names if not name.exists())
+
+
+def _cautions(outputs: Outputs, backend: str) -> Iterator[str]:
+    """What is not the same on this machine; a platform brings what it has, and the new run's record tells."""
+    if backend != "local":
+        return
+    for name, version in outputs.doc("environment")["versions"].items():
+        here = ""
+        with suppress(metadata.PackageNotFoundError):
+            here = metadata.version(name)
+        if here != str(version):
+            yield f"{name} was {version}, and is {here or 'not installed'} here"
+
+
+def _settle(again: Run, before: Run, home: Home) -> Run:
+    """The new run belongs to the first one's project: that is where its outputs are looked for later."""
+    registry = Registry(home.registry)
+    with registry.writing() as database:
+        database.execute("UPDATE runs SET folder = ? WHERE run = ?", (before.folder, again.run))
+    return registry.get(again.run)
+
+
+def _clear(run: Run, folder: Path) -> None:
+    """A work tree that stays is in nobody's way: git forgets it once its folder is gone."""
+    from containerid.git import Repository
+
+    with suppress(CidError):
+        Repository.open(Path(run.folder)).clear(folder)
