@@ -10,23 +10,27 @@ from typing import Self
 
 from containerid.errors import GitError
 from containerid.git import archive as archives
-from containerid.git import delivery, gate, marks, worktree
+from containerid.git import checkout, delivery, gate, graft, marks, tags, worktree
 from containerid.git.archive import Archive
 from containerid.git.delivery import Pushed
+from containerid.git.graft import Graft
 from containerid.git.plumbing import Plumbing
 from containerid.git.remote import RUNS, Remote, anonymously_readable, choose, holder, public_url, tips
-from containerid.git.snapshot import Mode, Snapshot, take
+from containerid.git.snapshot import Mode, Snapshot, lags, take
+from containerid.git.tags import Tag
 from containerid.git.worktree import Changes
 
 __all__ = [
     "RUNS",
     "Archive",
     "Changes",
+    "Graft",
     "Mode",
     "Pushed",
     "Remote",
     "Repository",
     "Snapshot",
+    "Tag",
     "anonymously_readable",
     "public_url",
 ]
@@ -133,13 +137,9 @@ class Repository:
         """
         return delivery.deliver(self._git, snapshot, remote, run=run, mode=mode)
 
-    def holds(self, remote: Remote, sha: str) -> bool:
-        """Whether the remote holds a commit, as it says itself now.
-
-        Raises:
-            GitError: it did not answer.
-        """
-        return bool(holder(self._git, tips(self._git, remote), sha))
+    def lags(self) -> bool:
+        """Whether a killed run moved the branch and left the index behind; `git reset -q` mends it."""
+        return lags(self._git)
 
     def mark(self, remote: Remote, ref: str, message: str) -> None:
         """Make a ref of cid's own on a remote; see `containerid.git.marks.put`."""
@@ -170,3 +170,92 @@ class Repository:
             exclude: paths relative to the project's folder, as params.yaml names data; they stay here.
         """
         return archives.pack(self._git, tree, archives.below(self.folder, exclude))
+
+    @property
+    def store(self) -> Path:
+        """Git's folder, which all work trees of the repository share."""
+        return (self.root / self._git.line("rev-parse", "--git-common-dir")).resolve()
+
+    def has(self, sha: str, remote: str = "", ref: str = "") -> bool:
+        """Whether a commit is here, or can be had from a remote that held it under `ref`. No ref of ours is written."""
+        return checkout.has(self._git, sha) or bool(remote and ref and checkout.bring(self._git, sha, remote, ref))
+
+    def checkout(self, sha: str, folder: Path) -> None:
+        """A commit in a new folder of its own; see `containerid.git.checkout.put`. Raises GitError."""
+        checkout.put(self._git, sha, folder)
+
+    def clear(self, folder: Path) -> None:
+        """Take such a folder away again. Raises GitError when it stays."""
+        checkout.remove(self._git, folder)
+
+    def tags(self) -> list[Tag]:
+        """The annotated tags, the newest first."""
+        return tags.listed(self._git)
+
+    def tags_of(self, remote: Remote) -> dict[str, str]:
+        """The names of the tags on a remote, as it says itself now, to their objects.
+
+        Raises:
+            GitError: it did not answer.
+        """
+        found = tips(self._git, remote)
+        return {ref.removeprefix("refs/tags/"): sha for ref, sha in found.items() if ref.startswith("refs/tags/")}
+
+    def read(self, revision: str, path: str) -> bytes | None:
+        """A file as a commit or tag holds it; None when it does not."""
+        answer = self._git.ask("cat-file", "blob", f"{revision}:{path}")
+        return answer.output if answer.good else None
+
+    def ignores(self, path: str) -> bool:
+        """Whether git ignores a path that it does not track."""
+        return self._git.ask("check-ignore", "-q", "--no-index", "--", path).good
+
+    def versions(self, path: str) -> tuple[bytes | None, bytes | None]:
+        """What HEAD and what the index hold under a path; None for nothing."""
+        return graft.versions(self._git, path)
+
+    def ready(self) -> str:
+        """The branch that can take a commit.
+
+        Raises:
+            GitError: HEAD is detached, a merge or rebase is unfinished, or there is nobody to commit as.
+        """
+        return graft.ready(self._git)
+
+    def graft(self, files: Mapping[str, tuple[bytes, bytes]], message: str) -> Graft:
+        """Commit a few files on top of HEAD, to no branch; see `containerid.git.graft.commit`.
+
+        Raises:
+            GitError: as `ready`.
+        """
+        return graft.commit(self._git, files, message)
+
+    def annotate(self, made: Graft, tag: str, message: str) -> Graft:
+        """Make a tag for it, to which no ref leads yet. Raises GitError when the name is taken or is none."""
+        return graft.annotate(self._git, made, tag, message)
+
+    def publish(self, made: Graft, remote: Remote, allow: Sequence[str] = ()) -> None:
+        """Push it with its tag, both or neither, after a look for secrets in all that the push would bring there.
+
+        Raises:
+            SecretFound: something was found; nothing was pushed.
+            GitError: the remote took neither.
+        """
+        graft.check(self._git, made, remote, tuple(allow))
+        graft.publish(self._git, made, remote)
+
+    def adopt(self, made: Graft) -> bool:
+        """Move the branch to it and make its tag, both or neither; whether they are there now."""
+        return graft.pointed(self._git, made) or graft.point(self._git, made)
+
+    def adopted(self, made: Graft) -> bool:
+        """The tag is there and is ours."""
+        return graft.pointed(self._git, made)
+
+    def enlist(self, made: Graft) -> bool:
+        """Let the user's index list it, beside what is staged; False when somebody else holds the index."""
+        return graft.enlist(self._git, made)
+
+    def unlock(self) -> None:
+        """Take away the lock of the index that a killed process of ours has left."""
+        graft.unlock(self._git)

@@ -71,10 +71,11 @@ def _push(plumbing: Plumbing, remote: Remote, sha: str, ref: str) -> str:
         "push", "--porcelain", "--", remote.place, f"{sha}:{ref}",
         timeout=_PUSHING, hooks=True,
     )  # fmt: skip
-    return "" if answer.good else _reason(answer.text, answer.complaint)
+    return "" if answer.good else refusal(answer.text, answer.complaint)
 
 
-def _reason(report: str, complaint: str) -> str:
+def refusal(report: str, complaint: str) -> str:
+    """Why a push was not taken, in one phrase, from what git reported and complained."""
     lines = [line.strip() for line in complaint.splitlines() if line.strip() and "failed to push some refs" not in line]
     said = [line.split(": ", 1)[1] for line in lines if line.startswith(("fatal: ", "error: ", "remote: "))]
     # a refused ref has a line of its own: `!<tab>from:to<tab>[rejected] (fetch first)`

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from containerid.errors import GitError
-from containerid.git.plumbing import Plumbing, as_bytes
+from containerid.git.plumbing import Plumbing, as_bytes, as_path
 from containerid.git.worktree import Changes
 
 Mode = Literal["branch", "snapshot", "clean"]
@@ -85,7 +85,7 @@ def take(plumbing: Plumbing, changes: Changes, message: str, *, mode: Mode, when
     sha = plumbing.run(
         "commit-tree", tree, *parents, "-F", "-",
         stdin=f"{message.strip()}\n".replace("\0", "").encode("utf-8", "replace"),
-        environment=_identity(plumbing, mode) | ({"GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when} if when else {}),
+        environment=identity(plumbing, mode) | ({"GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when} if when else {}),
     )  # fmt: skip
     return Snapshot(sha.decode().strip(), tree, changes.head, changes.branch, message, True, changes, index)
 
@@ -111,6 +111,23 @@ def adopt(plumbing: Plumbing, snapshot: Snapshot, *, run: str) -> tuple[bool, st
         f"{snapshot.branch} moved to {snapshot.sha[:7]}, but your index was changed or locked meanwhile and was left "
         "alone: run git reset -q before your next commit, or it will undo this one (your files stay as they are)"
     )
+
+
+def lags(plumbing: Plumbing) -> bool:
+    """Whether the index lists what was there before a commit of cid's, which a kill between the two leaves behind.
+
+    Its next commit would undo that one, while the files themselves are as the branch has them.
+    """
+    if not plumbing.ask("reflog", "-1", "--format=%gs", "HEAD").text.startswith("cid: run "):
+        return False
+    staged = set(as_path(plumbing.run("diff-index", "--cached", "--name-only", "-z", "HEAD")).split("\0")) - {""}
+    if not staged:
+        return False
+    with temporary_index() as environment:
+        plumbing.run("read-tree", "HEAD", environment=environment)
+        plumbing.ask("update-index", "-q", "--refresh", environment=environment)
+        changed = as_path(plumbing.run("diff-files", "--name-only", "-z", environment=environment)).split("\0")
+    return staged.isdisjoint(changed)
 
 
 def index_file(plumbing: Plumbing) -> Path:
@@ -155,7 +172,12 @@ def _refuse_dirty(changes: Changes) -> None:
         )
 
 
-def _identity(plumbing: Plumbing, mode: Mode) -> dict[str, str]:
+def identity(plumbing: Plumbing, mode: Mode) -> dict[str, str]:
+    """The variables in which git knows who commits; empty when it knows by itself.
+
+    Raises:
+        GitError: it does not, and the commit is for the user's own branch.
+    """
     asked = (
         plumbing.ask("-c", "user.useConfigOnly=true", "var", f"GIT_{role}_IDENT") for role in ("AUTHOR", "COMMITTER")
     )

@@ -1,0 +1,75 @@
+"""DVC in an environment of its own, where the one that is here cannot be used.
+
+What it needs for Google Drive asks for versions that others exclude: installed beside them, it downgrades cryptography
+under Kaggle's packages, or does not import (iterative/PyDrive2#361).
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from containerid import dvc
+from containerid.errors import GitError, RunFailed
+from containerid.training.log import say
+
+REQUIREMENTS = ("dvc[gdrive]>=3.67,<4", "pydrive2>=1.21.3", "pyopenssl>=24.2.1")
+_DRIVE = "import dvc, pydrive2.fs, oauth2client.service_account"
+_INSTALLING, _PROBING = 1200, 120
+
+
+def provide(scratch: Path, *, drive: bool) -> None:
+    """See to a DVC that works; where there is none, `CID_DVC` names one in a new environment from then on.
+
+    Args:
+        scratch: where the environment is made.
+        drive: it has to talk to Google Drive.
+
+    Raises:
+        RunFailed: it cannot be installed.
+    """
+    if _works(drive=drive):
+        return
+    say(f"dvc: the one that is here cannot be used; {', '.join(REQUIREMENTS)} go into an environment of their own")
+    folder = scratch / "dvc-environment"
+    python = folder / "bin/python"
+    if uv := shutil.which("uv"):
+        steps = [
+            [uv, "venv", "--quiet", "--python", sys.executable, str(folder)],
+            [uv, "pip", "install", "--quiet", "--python", str(python), *REQUIREMENTS],
+        ]
+    else:
+        steps = [
+            [sys.executable, "-m", "venv", str(folder)],
+            [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *REQUIREMENTS],
+        ]
+    for step in steps:
+        _do(step)
+    os.environ["CID_DVC"] = str(folder / "bin/dvc")
+
+
+def _works(*, drive: bool) -> bool:
+    try:
+        command = dvc.command()
+    except GitError:
+        return False
+    if not drive or command[0] != sys.executable:
+        return True
+    return (
+        subprocess.run([sys.executable, "-c", _DRIVE], capture_output=True, timeout=_PROBING, check=False).returncode
+        == 0
+    )
+
+
+def _do(command: Sequence[str]) -> None:
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=_INSTALLING, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise RunFailed(f"DVC cannot be installed: {error}", hint="cid data push, which needs no DVC there") from error
+    if done.returncode:
+        last = (done.stderr.strip() or done.stdout.strip() or "no word").splitlines()[-1]
+        raise RunFailed(f"DVC cannot be installed: {last[:300]}", hint="cid data push, which needs no DVC there")
