@@ -15,7 +15,7 @@ setup: .venv/.ready
 
 .venv/.ready: pyproject.toml constraints.txt $(filter .tools/%,$(UV))
 	test -x .venv/bin/python || $(UV) venv --quiet --python '>=3.11,<3.14' .venv
-	$(UV) pip install --quiet --python .venv/bin/python $(if $(TORCH),--torch-backend=$(TORCH)) -c constraints.txt -e '.[training,dev]'
+	$(UV) pip install --quiet --python .venv/bin/python $(if $(TORCH),--torch-backend=$(TORCH)) -c constraints.txt -e '.[training,timm,dev]'
 	touch $@
 
 demo: setup

@@ -22,8 +22,8 @@ from typing import IO, Any, Self
 import stamina
 
 from containerid import backends
+from containerid.clock import Clock
 from containerid.kaggle.backend import KaggleBackend
-from containerid.kaggle.clock import Clock
 from containerid.kaggle.plan import KaggleSettings
 
 _STEPS = {"subprocess.Popen", "http.client.send", "os.rename"}

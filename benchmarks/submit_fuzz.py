@@ -13,7 +13,7 @@ _GIT = "[user]\n name = Ada\n email = ada@example.com\n[init]\n defaultBranch = 
 def main(submits: int = SUBMITS) -> None:
     """Print the table; the exit code is 1 when a session was started twice, or a run was lost."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-    from fakes.fuzz import fuzz, table  # noqa: PLC0415
+    from fakes.fuzz import fuzz, table
 
     with tempfile.TemporaryDirectory(prefix="cid-fuzz-") as folder:
         (Path(folder) / "gitconfig").write_text(_GIT, encoding="utf-8")

@@ -3,9 +3,28 @@
 import os
 import sys
 
+_CLOSED = 141
+"""How a tool ends whose reader has gone: 128 and the number of SIGPIPE."""
+
 
 def main() -> None:
     """Answer `--version` at once; everything else goes to the command line."""
+    try:
+        try:
+            _run()
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except BrokenPipeError:
+        # `cid logs | head` closes our stdout: that is no error, but Python would complain when it flushes once more.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.__stdout__, sys.__stderr__):
+            if stream is not None:
+                os.dup2(nowhere, stream.fileno())
+        sys.exit(_CLOSED)
+
+
+def _run() -> None:
     if sys.argv[1:] in (["--version"], ["-V"]):
         from containerid import __version__
 
@@ -13,12 +32,7 @@ def main() -> None:
         return
     from containerid.cli import main as run
 
-    try:
-        run()
-    except BrokenPipeError:
-        # `cid logs | head` closes our stdout: that is no error, but Python would complain when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    run()
 
 
 if __name__ == "__main__":

@@ -14,9 +14,10 @@ __all__ = ["app", "commands", "main"]
 def main() -> None:
     """Run the command line. A wrong option is one line, or a document in JSON mode, and exit 2; a defect is exit 1."""
     try:
-        code = app(standalone_mode=False)
-    except BrokenPipeError:
-        raise
+        code = app(prog_name="cid", standalone_mode=False)
+    except SystemExit as end:
+        # So typer ends when a pipe is closed, and nowhere else.
+        raise BrokenPipeError from end
     except (typer.Abort, KeyboardInterrupt):
         code = Detached.code
     except Exception as error:

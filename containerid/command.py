@@ -5,18 +5,24 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from containerid import options as o
 from containerid.errors import CidError, Detached, UsageError
+from containerid.retries import RETRIES
 
 if TYPE_CHECKING:
     from containerid.console import Manner, Screen
     from containerid.runs import Run
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+_ASTRAY = {
+    *(errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR),
+    *(errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTEMPTY),
+}
 
 app = typer.Typer(
     name="cid",
@@ -64,17 +70,14 @@ def speaking(manner: "Manner") -> Iterator["Screen"]:
     from containerid.console import Screen
 
     screen = Screen(manner)
+    RETRIES.listen(screen.tell)
     try:
         yield screen
     except CidError as error:
         screen.error(error)
         raise typer.Exit(error.code) from error if manner.verbose else None
     except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        where = f" at {error.filename}" if error.filename else ""
-        hint = "make room; CID_HOME moves what cid keeps to another disk"
-        screen.error(CidError(f"this machine's disk takes no more{where}: {error.strerror}", hint=hint))
+        screen.error(_of_system(error))
         raise typer.Exit(CidError.code) from error if manner.verbose else None
     except KeyboardInterrupt:
         screen.error(Detached("interrupted", hint="cid ls shows what was started"))
@@ -83,13 +86,32 @@ def speaking(manner: "Manner") -> Iterator["Screen"]:
         screen.rest()
 
 
+def _of_system(error: OSError) -> CidError:
+    """What the system refused, as one of ours. Raises the error where that is no answer to what the user did."""
+    where = f" at {error.filename}" if error.filename else ""
+    if error.errno in _FULL:
+        hint = "make room; CID_HOME moves what cid keeps to another disk"
+        return CidError(f"this machine's disk takes no more{where}: {error.strerror}", hint=hint)
+    if error.errno not in _ASTRAY:
+        raise error
+    if error.filename:
+        return CidError(f"{error.filename}: {error.strerror}", hint="see what is there, and who may read and write it")
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return CidError("the working folder is gone", hint="cd to one that exists")
+    raise error
+
+
 def finish(screen: "Screen", run: "Run") -> None:
     """Show a run and end with the code of its state."""
     from containerid import runs
-    from containerid.views import next_steps, show_run
+    from containerid.runs.standing import stand
+    from containerid.views import next_steps, show_run, show_standing
 
     screen.document(run.document())
     show_run(screen, run)
+    show_standing(screen, stand(run, runs.Registry(runs.Home.of_user().registry).runs()) if run.result else None)
     next_steps(screen, run)
     if error := runs.error_of(run):
         screen.complain(error)
@@ -108,6 +130,8 @@ def explain(error: Exception) -> int:
         screen.error(CidError(f"a defect of cid: {type(error).__name__}: {error}", hint=hint))
         return CidError.code
     message = error.format_message()
-    if message:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        screen.hint(message)
+    elif message:
         screen.error(UsageError(message, hint="cid --help"))
     return UsageError.code

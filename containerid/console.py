@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -10,8 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from containerid.errors import CidError
-from containerid.events import Caution, Changed, Event, Fetched, LogLine, Planned, Progress, Step, Waited
+from containerid.events import Caution, Changed, Doubt, Event, Fetched, LogLine, Planned, Progress, Step, Waited
 from containerid.redaction import HIDDEN
+from containerid.text import duration, harmless, size
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-_SEQUENCES = re.compile(
-    r"\x1b(?:\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_].*?(?:\x1b\\|$)|\[[0-?]*[ -/]*[@-~]|.)?", re.DOTALL
-)
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _UNSEEN = 400
 """Columns where stdout is no terminal: nothing is cut."""
 _COLOURS = {
@@ -33,31 +29,6 @@ _COLOURS = {
     "cancelled": "yellow",
     "paused": "yellow",
 }
-
-
-def harmless(text: str) -> str:
-    """The text without what moves a terminal: escape sequences, control characters, overrides of direction.
-
-    A carriage return keeps only what follows it, as a terminal would show it in the end.
-    """
-    last = text.rstrip("\r\n").rpartition("\r")[2]
-    return _CONTROLS.sub("", _SEQUENCES.sub("", last))
-
-
-def duration(seconds: float) -> str:
-    """Seconds for the eye: `48s`, `3m12s`, `2h05m`."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole}s"
-    return f"{whole // 60}m{whole % 60:02}s" if whole < 3600 else f"{whole // 3600}h{whole % 3600 // 60:02}m"
-
-
-def size(count: int) -> str:
-    """Bytes for the eye, in SI units: `812 B`, `5.4 MB`."""
-    if count < 1000:
-        return f"{count} B"
-    power = min(len(str(count)) - 1, 14) // 3
-    return f"{count / 1000**power:.1f} {'kMGT'[power - 1]}B"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +96,8 @@ class Screen:
     def _print(self, text: str, style: str, *, stderr: bool) -> None:
         """One line. rich takes tens of milliseconds to import, so it comes only where its colours are seen."""
         stream = sys.stderr if stderr else sys.stdout
+        if stream is None:
+            return  # the shell has closed it: `>&-`
         if stream.isatty() or os.environ.get("FORCE_COLOR") or stderr in self._consoles:
             self._console(stderr=stderr).print(self._plain(text), style=style or None)
         else:
@@ -149,13 +122,13 @@ class Screen:
     def error(self, error: CidError) -> None:
         """What went wrong and the command that mends it; a document on stdout in JSON mode."""
         self.rest()
-        if self.manner.as_json:
-            what = {"code": error.code, "message": error.message, "hint": error.hint, "retryable": error.retryable}
-            self.document({"error": what})
+        self.document({"error": _as_json(error)})
         self.complain(error)
 
     def complain(self, error: CidError) -> None:
-        """The same on stderr alone."""
+        """The same on stderr alone; a line of JSON where events are."""
+        if self.manner.json_events:
+            print(json.dumps({"event": "error", **_as_json(error)}), file=sys.stderr, flush=True)
         self.hint(f"error: {error.message}", style="red")
         if error.hint:
             self.hint(f"  try: {error.hint}")
@@ -166,11 +139,16 @@ class Screen:
         return not (self.manner.as_json or self.manner.quiet) and sys.stdin.isatty() and sys.stderr.isatty()
 
     def ask(self, question: str) -> bool:
-        """Ask on the terminal; yes where there is none, since the command itself asked for it."""
+        """Ask on the terminal; yes where there is none, since the command asked for it.
+
+        Enter is a yes, but to a `Doubt`; Ctrl-D is a no.
+        """
         if not self.asks:
             return True
-        print(f"{question} [Y/n] ", end="", file=sys.stderr, flush=True)
-        return sys.stdin.readline().strip().lower() in {"", "y", "yes"}
+        doubtful = isinstance(question, Doubt)
+        print(f"{question} {'[y/N]' if doubtful else '[Y/n]'} ", end="", file=sys.stderr, flush=True)
+        typed = sys.stdin.readline()
+        return bool(typed) and typed.strip().lower() in ({"y", "yes"} if doubtful else {"", "y", "yes"})
 
     def rest(self) -> None:
         """Take the live line off the screen."""
@@ -179,7 +157,7 @@ class Screen:
             self._live = None
 
     def _plain(self, text: str) -> str:
-        encoding = (sys.stdout.encoding or "ascii").lower()
+        encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower()
         clean = "\n".join(harmless(line) for line in HIDDEN.clean(text).split("\n"))
         return clean if encoding.startswith("utf") else clean.translate(_ASCII).encode("ascii", "replace").decode()
 
@@ -237,11 +215,17 @@ class Screen:
         from rich.text import Text
 
         table = Table(box=None, pad_edge=False, header_style="dim")
-        for column in columns:
-            table.add_column(column, overflow="ellipsis", no_wrap=True)
+        names = list(columns)
+        alone = len(names) == 1
+        for column in names:
+            table.add_column(column, overflow="fold" if alone else "ellipsis", no_wrap=not alone)
         for cells, style in rows:
             table.add_row(*(Text(self._plain(cell), style=style or _COLOURS.get(cell, "")) for cell in cells))
         return table
+
+
+def _as_json(error: CidError) -> dict[str, Any]:
+    return {"code": error.code, "message": error.message, "hint": error.hint, "retryable": error.retryable}
 
 
 _ASCII = str.maketrans({"✓": "+", "✗": "x", "·": "-", "●": "*", "…": "...", "×": "x", "–": "-"})
@@ -257,8 +241,8 @@ _SHOWS: dict[type[Event], Callable[[Screen, Any], None]] = {
 }
 
 
-_BOARD = ("run", "state", "elapsed", "epoch", "mAP50", "to go", "GPU", "billed")
-_WORDS = ("{}", "{}", "{}", "epoch {}", "mAP50 {}", "{} to go", "GPU {}", "{} billed")
+_BOARD = ("run", "state", "elapsed", "epoch", "mAP50", "to go", "GPU", "memory", "billed")
+_WORDS = ("{}", "{}", "{}", "epoch {}", "mAP50 {}", "{} to go", "GPU {}", "GPU memory {}", "{} billed")
 
 
 def _cells(wait: Waited) -> list[str]:
@@ -273,6 +257,7 @@ def _cells(wait: Waited) -> list[str]:
         f"{score:.3f}" if score is not None else "",
         duration(progress.eta) if progress and progress.eta else "",
         f"{wait.gpu:.0%}" if wait.gpu is not None else "",
+        f"{wait.memory:.0%}" if wait.memory is not None else "",
         f"{wait.billed:.2f} h" if wait.billed else "",
     ]
 

@@ -38,10 +38,18 @@ def _value(name: str, kept: "secrets.Kept | None", home: Home) -> Iterator[Check
     found = f"{entry.length} characters, {entry.days} days old, in the {entry.place}"
     yield Check(name, not kept.nag, found, kept.nag)
     if name == GDRIVE:
-        document = google.examine(Keychain(home).get(GDRIVE))
+        value = Keychain(home).get(GDRIVE)
+        document = google.examine(value)
         mend = f"cid secrets set {GDRIVE} --from-dvc" if document.faults else ""
         yield Check(
             "  google", not document.faults, "; ".join([document.kind, *document.faults, *document.notes]), mend
+        )
+        lasting = google.lasts(value)
+        yield Check(
+            "  access token",
+            lasting.good,
+            lasting.words,
+            "" if lasting.good else f"cid secrets set {GDRIVE} --from-dvc",
         )
 
 

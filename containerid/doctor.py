@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from containerid.errors import CidError
+from containerid.errors import CidError, UsageError
 from containerid.home import Home
 
 _ROOM = 5 * 10**9
@@ -50,6 +50,7 @@ def examine(folder: Path, home: Home) -> Iterator[Check]:
     yield _python()
     yield _tool()
     yield from _repository(folder)
+    yield from _promotion(folder, home)
     yield _params(folder)
     yield from _kaggle(home)
     yield _dvc(folder)
@@ -80,11 +81,33 @@ def _repository(folder: Path) -> Iterator[Check]:
         return
     dirty = changes.staged + changes.unstaged + len(changes.untracked)
     yield Check("repository", good=True, found=f"{changes.branch or 'detached'}, {dirty} files changed")
+    if repository.lags():
+        found = "a run was killed while it moved your branch: your next commit would undo what it committed"
+        yield Check("index", good=False, found=found, mend="git reset -q (your files stay as they are)")
     remote = repository.remote()
     found = (
         f"{remote.name}: {remote.public or 'no public address'}" if remote else "none: runs go from the archive alone"
     )
     yield Check("remote", remote is not None, found, "" if remote else "git remote add origin URL")
+
+
+def _promotion(folder: Path, home: Home) -> Iterator[Check]:
+    """A promotion that was killed is finished or undone; nothing is said where there was none."""
+    from containerid.events import Caution, Event, Step
+    from containerid.runs.promotion import recover
+
+    told: list[str] = []
+
+    def tell(event: Event) -> None:
+        if isinstance(event, Step | Caution):
+            told.append(f"{event.name}: {event.detail}" if isinstance(event, Step) else event.text)
+
+    try:
+        recover(folder, home, tell)
+    except CidError:
+        return  # no repository, which is said already
+    if told:
+        yield Check("promotion", good=True, found="; ".join(told))
 
 
 def _params(folder: Path) -> Check:
@@ -182,6 +205,12 @@ def _training() -> Check:
 
 
 def _disk(home: Home) -> Check:
-    free = shutil.disk_usage(home.folder()).free
+    try:
+        folder = home.folder()
+        if not os.access(folder, os.W_OK):
+            raise UsageError(f"{folder} cannot be written", hint="CID_HOME=FOLDER names another place")
+    except UsageError as error:
+        return Check("disk", good=False, found=error.message, mend=error.hint, needed=True)
+    free = shutil.disk_usage(folder).free
     found = f"{free / 1e9:.0f} GB free at {home.root}"
     return Check("disk", free > _ROOM, found, "" if free > _ROOM else "make room, or point CID_HOME elsewhere")

@@ -3,6 +3,12 @@
 from dataclasses import dataclass, field
 
 
+class Doubt(str):
+    """A question about what is not safe: who only presses Enter has not said yes."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """The parent of all events; `kind` is the class name in lower case, as `--json-events` writes it."""
@@ -103,6 +109,7 @@ class Waited(Event):
         billed: hours that count against the quota so far; 0 where nothing is billed.
         progress: how far the training is, its `eta` as of now; None before the first epoch.
         gpu: share of the GPU that computes, in [0, 1]; None where nobody can tell.
+        memory: share of the GPU's memory that is in use, in [0, 1]; None where nobody can tell.
         stalled: nothing was heard for minutes.
     """
 
@@ -112,6 +119,7 @@ class Waited(Event):
     billed: float = 0
     progress: Progress | None = None
     gpu: float | None = None
+    memory: float | None = None
     stalled: bool = False
 
 

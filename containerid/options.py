@@ -9,6 +9,7 @@ import typer
 from containerid.errors import UsageError
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST = 366 * 86400
 
 
 def seconds(text: str) -> float:
@@ -16,7 +17,12 @@ def seconds(text: str) -> float:
     parts = re.findall(r"(\d+(?:\.\d+)?)([smhd]?)", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise UsageError(f"{text!r} is not a length of time", hint="write it as 90m, 2h or 1h30m")
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    length = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if length > _LONGEST:
+        raise UsageError(
+            f"{text!r} is not a length of time that is meant: more than a year", hint="write it as 90m or 11h"
+        )
+    return length
 
 
 RunArg = Annotated[
@@ -31,6 +37,7 @@ SetOption = Annotated[
 KaggleOption = Annotated[bool, typer.Option("--kaggle", help="Train on Kaggle's GPUs.")]
 LocalOption = Annotated[bool, typer.Option("--local", help="Train on this machine.")]
 RehearseOption = Annotated[bool, typer.Option("--rehearse", help="The same submit, served by the embedded Kaggle.")]
+EmbeddedOption = Annotated[bool, typer.Option("--rehearse", help="Of the embedded Kaggle, where rehearsals run.")]
 QuickOption = Annotated[bool, typer.Option("--quick", help="A few steps on a handful of images, the whole path.")]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, gpu (= cuda), cuda or mps.", metavar="NAME")]
 AcceleratorOption = Annotated[str, typer.Option("--accelerator", metavar="SHAPE", help="Kaggle's machine shape.")]
@@ -97,8 +104,14 @@ ToOption = Annotated[
 IncludeOption = Annotated[
     list[str] | None, typer.Option("--include", metavar="GLOB", help="Only these: *.pt, weights/*, a folder.")
 ]
+NoUploadOption = Annotated[bool, typer.Option("--no-upload", help="Send nothing to W&B.")]
 ExcludeOption = Annotated[list[str] | None, typer.Option("--exclude", metavar="GLOB", help="Not these.")]
 ExitCodeOption = Annotated[bool, typer.Option("--exit-code", help="End with the run's own exit code.")]
+ComparedArg = Annotated[list[str], typer.Argument(metavar="RUN RUN…", help="Two or more runs, as elsewhere.")]
+ComparisonOption = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", help="Write a page, with the curves overlaid.")
+]
+OpenOption = Annotated[bool, typer.Option("--open", help="Show the page in the browser.")]
 SecretArg = Annotated[
     str, typer.Argument(metavar="NAME", help="GDRIVE_CREDENTIALS_DATA, WANDB_API_KEY or GITHUB_TOKEN.")
 ]
@@ -113,6 +126,22 @@ FromDvcOption = Annotated[
 ]
 DataPathArg = Annotated[
     str, typer.Argument(metavar="[PATH]", help="A folder with data.yaml, or its .dvc file; detection.data.path.")
+]
+MajorOption = Annotated[bool, typer.Option("--major", help="Count the major number, and begin at .0.")]
+PushOption = Annotated[bool, typer.Option("--push/--no-push", help="Send model, commit and tag.")]
+ForcePromoteOption = Annotated[bool, typer.Option("--force", help="Although it missed a gate, or was a quick run.")]
+ModelArg = Annotated[
+    str, typer.Argument(metavar="[MODEL]", help="A version, its start, v1.2, a .pt file; without it, all are listed.")
+]
+CheckPathArg = Annotated[
+    str, typer.Argument(metavar="[PATH]", help="A folder with data.yaml, or a data.yaml; detection.data.path.")
+]
+DeepOption = Annotated[
+    bool, typer.Option("--deep", help="Decode every image, look for images that look the same across splits.")
+]
+FixOption = Annotated[bool, typer.Option("--fix", help="Write a mended copy beside it, and a list of what was done.")]
+HtmlOption = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", help="Write the report as a page with pictures of the worst.")
 ]
 PortOption = Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")]
 StateOption = Annotated[

@@ -57,11 +57,12 @@ def is_as_recorded(folder: Path, names: Iterable[str], recorded: str) -> bool:
         names: its files that count, relative, POSIX; a trainer's caches, which DVC would ignore, are not among them.
         recorded: DVC's hash.
     """
-    rows = [{"md5": _md5(folder / name), "relpath": name} for name in names]
+    rows = [{"md5": md5_of(folder / name), "relpath": name} for name in names]
     rows.sort(key=lambda row: row["relpath"])
     return hashlib.md5(json.dumps(rows, sort_keys=True).encode(), usedforsecurity=False).hexdigest() == recorded
 
 
-def _md5(path: Path) -> str:
+def md5_of(path: Path) -> str:
+    """The MD5 of a file, hex, as DVC 3 computes it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

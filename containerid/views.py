@@ -5,14 +5,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from containerid.console import Screen, duration
+from containerid.console import Screen
 from containerid.job import State
 from containerid.runs.registry import Registry, Run
+from containerid.runs.uploads import places
+from containerid.text import duration
 
 if TYPE_CHECKING:
     from containerid.diagnosis import Diagnosis
     from containerid.runs.ghosts import Ghost
     from containerid.runs.leftovers import Item
+    from containerid.runs.standing import Standing
     from containerid.runs.verify import Findings
 
 _MARKS = {State.SUCCEEDED: "✓", State.FAILED: "✗", State.LOST: "✗", State.REFUSED: "✗"}
@@ -29,7 +32,7 @@ def show_run(screen: Screen, run: Run) -> None:
         ("code", run.sha),
         ("ran on", run.result.proof if run.result else ""),
         *_metrics(run),
-        *((run.result.tracking.items()) if run.result else ()),
+        *places(run).items(),
         ("legs", f"{len(run.legs)}, {run.hours:.2f} h together" if len(run.legs) > 1 else ""),
         ("outputs", _outputs(run)),
     ]
@@ -37,6 +40,13 @@ def show_run(screen: Screen, run: Run) -> None:
         if value:
             screen.say(f"  {label:<15} {value}")
     show_diagnosis(screen.say, run.diagnosis)
+
+
+def show_standing(screen: Screen, standing: "Standing | None") -> None:
+    """How a run compares with the best of its experiment before it."""
+    if standing is not None:
+        colour = "green" if standing.value >= standing.best else "yellow"
+        screen.say(f"  {standing.metric:<15} {standing.value:.3f}, {standing}", style=colour)
 
 
 def show_diagnosis(say: Callable[[str], None], diagnosis: "Diagnosis | None") -> None:
@@ -85,15 +95,17 @@ def show_history(screen: Screen, run: Run, registry: Registry) -> None:
         screen.say(f"  {at}  {state}" + (f": {reason}" if reason else ""))
 
 
-_COLUMNS = {"run": 0, "state": 0, "mAP50": 0, "age": 0, "mAP50-95": 80, "backend": 90, "experiment": 100}
-"""Columns of the list to the width from which they are shown."""
+_COLUMNS = ("run", "state", "mAP50", "age", "mAP50-95", "backend", "experiment")
+"""Columns of the list; a narrow terminal lacks the last ones."""
 
 
 def show_runs(screen: Screen, runs: Sequence[Run]) -> None:
-    """All runs, the newest first; a narrow terminal gets fewer columns."""
-    shown = [name for name, width in _COLUMNS.items() if screen.width >= width]
-    cells = [dict(zip(_COLUMNS, _cells(run), strict=True)) for run in runs]
-    screen.table(shown, ([cell[name] for name in shown] for cell in cells))
+    """All runs, the newest first; a narrow terminal gets fewer columns, each of them whole."""
+    rows = [_cells(run) for run in runs]
+    widths = [max(map(len, column)) for column in zip(_COLUMNS, *rows, strict=True)]
+    fitting = [count for count in range(1, len(widths) + 1) if sum(widths[:count]) + 2 * (count - 1) <= screen.width]
+    count = max(fitting, default=1)
+    screen.table(_COLUMNS[:count], (row[:count] for row in rows))
 
 
 def show_ghosts(screen: Screen, ghosts: "Sequence[Ghost]") -> None:

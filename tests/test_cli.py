@@ -1,5 +1,6 @@
 """The command line: what it answers, where, and with which exit code. The platform is one in memory."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,12 @@ def test_status_and_show_end_with_0_when_they_answered_and_mirror_the_run_when_a
         assert cid(command, "--exit-code").code == 7
 
 
+def test_status_says_so_when_the_platform_does_not_answer(cid, platform):
+    platform.says = [Unreachable("the network is gone")]
+    cid("train", "--kaggle", "--detach")
+    assert "the network is gone" in cid("status").err
+
+
 def test_a_detached_run_is_still_running_until_somebody_looks(cid, platform):
     platform.says = [Status(State.RUNNING)]
     said = cid("train", "--kaggle", "-d", "--json")
@@ -167,6 +174,8 @@ def test_every_wrong_value_is_one_line_and_exit_2(cid):
         (("train", "--local", "--transport", "pigeon"), "pigeon"),
         (("train", "--local", "--device", "abacus"), "abacus"),
         (("train", "--local", "--timeout", "soon"), "soon"),
+        (("train", "--kaggle", "--session-limit", "999999d"), "999999d"),
+        (("train", "--kaggle", "--session-limit", "9" * 400), "length of time"),
         (("status", "no-such-run"), "no-such-run"),
         (("bogus",), "bogus"),
         (("train", "--bogus"), "--bogus"),
@@ -219,6 +228,25 @@ def test_a_foreign_kernel_can_be_looked_at_and_fetched(cid, tmp_path):
     assert (tmp_path / "his/weights/best.pt").exists()
 
 
+def test_nobody_is_asked_whether_a_kernel_may_go_that_never_was(cid, platform):
+    platform.answer, platform.arrives = Refused("no"), False
+    assert cid("train", "--kaggle", "-e", "exp001").code == 5
+    said = cid("cancel", "--delete")
+    assert (said.code, "has no kernel" in said.err) == (2, True)
+
+
+@pytest.mark.parametrize("is_a_file", [True, False])
+def test_the_doctor_finds_a_home_that_cannot_be_written(cid, tmp_path, monkeypatch, is_a_file):
+    place, access = tmp_path / "elsewhere", os.access
+    if is_a_file:
+        place.write_text("no folder", encoding="utf-8")
+    monkeypatch.setenv("CID_HOME", str(place))
+    monkeypatch.setattr("os.access", lambda path, mode: path != place and access(path, mode))
+    said = cid("doctor", "--json")
+    (disk,) = [each for each in said.document["checks"] if each["name"] == "disk"]
+    assert (said.code, disk["good"], "CID_HOME" in disk["mend"]) == (1, False, True)
+
+
 def test_init_writes_what_is_missing_and_overwrites_nothing(cid, tmp_path, monkeypatch):
     folder = tmp_path / "new"
     folder.mkdir()
@@ -235,3 +263,15 @@ def test_without_params_yaml_the_command_that_makes_one_is_named(cid, tmp_path, 
     said = cid("train", "--local")
     assert said.code == 2
     assert "cid init" in said.err
+
+
+def test_show_tells_where_a_run_stands_among_those_before_it(cid, platform):
+    for score in (0.80, 0.91):
+        said = cid("train", "--local", "--detach", "--json", "--new")
+        platform.ending = ""
+        platform.finish(said.document["run"], phase="report", metrics={"val/mAP50": score})
+        assert cid("fetch").code == 0
+    first = said.document["run"]
+    assert "val/mAP50       0.910, +0.110 against exp001-" in cid("show").out
+    assert cid("show", "--json").document["standing"]["difference"] == pytest.approx(0.11)
+    assert first == cid("show", "--json").document["run"]

@@ -9,6 +9,7 @@ from containerid import backends
 from containerid.console import Manner, Screen
 from containerid.events import Progress, Waited
 from containerid.job import State, Status
+from containerid.runs.registry import Run
 
 PARAMS = """
 default_experiment: exp001
@@ -130,7 +131,7 @@ def test_watch_with_nothing_to_watch_says_so(cid):
 
 
 WAITS = [
-    Waited("a-1", "running", 61, 0.02, Progress(2, 5, {"val/mAP50": 0.5}, 300.0), 0.93),
+    Waited("a-1", "running", 61, 0.02, Progress(2, 5, {"val/mAP50": 0.5}, 300.0), 0.93, 0.6),
     Waited("b-1", "running", 62, stalled=True),
 ]
 
@@ -153,7 +154,7 @@ def on_a_terminal(monkeypatch, events) -> str:
 
 def test_one_run_is_one_live_line(monkeypatch):
     shown = on_a_terminal(monkeypatch, WAITS[:1])
-    assert "running 1m01s  epoch 2/5  mAP50 0.500  5m00s to go  GPU 93%  0.02 h billed" in shown
+    assert "running 1m01s  epoch 2/5  mAP50 0.500  5m00s to go  GPU 93%  GPU memory 60%  0.02 h billed" in shown
 
 
 def test_several_runs_are_one_live_table(monkeypatch):
@@ -161,7 +162,7 @@ def test_several_runs_are_one_live_table(monkeypatch):
     rows = [
         line.split() for line in shown.splitlines() if line.lstrip("\x1b[0123456789;AKmh").startswith(("a-1", "b-1"))
     ]
-    assert ["a-1", "running", "1m01s", "2/5", "0.500", "5m00s", "93%", "0.02", "h"] in rows
+    assert ["a-1", "running", "1m01s", "2/5", "0.500", "5m00s", "93%", "60%", "0.02", "h"] in rows
     assert any(row[:3] == ["b-1", "stalled", "1m02s"] for row in rows)
 
 
@@ -176,3 +177,18 @@ def test_events_as_json_hold_the_progress_of_their_run(capfd):
     Screen(Manner(json_events=True)).tell(WAITS[0])
     event = json.loads(capfd.readouterr().err)
     assert (event["event"], event["run"], event["progress"]["epoch"], event["gpu"]) == ("waited", "a-1", 2, 0.93)
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 100, 200])
+def test_a_list_on_a_narrow_terminal_has_fewer_columns_and_whole_ids(monkeypatch, capfd, width):
+    from rich.console import Console
+
+    from containerid.views import show_runs
+
+    screen, name = Screen(Manner()), "a-long-experiment-20260101-000000-aaaaaa"
+    screen._consoles[False] = Console(width=width, force_terminal=True, color_system=None)
+    show_runs(screen, [Run(run=name, backend="kaggle", experiment="a-long-experiment", state=State.SUCCEEDED)])
+    lines = capfd.readouterr().out.splitlines()
+    assert name in "".join(line.strip() for line in lines)
+    assert max(map(len, lines)) <= width
+    assert ("a-long-experiment  " in lines[1] + "  ") is (width == 200)

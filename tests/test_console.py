@@ -1,12 +1,14 @@
+import io
 import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from containerid.console import Manner, Screen, duration, harmless, size
+from containerid.console import Manner, Screen
 from containerid.errors import Refused
-from containerid.events import Caution, Changed, LogLine, Planned, Progress, Step, Waited
+from containerid.events import Caution, Changed, Doubt, LogLine, Planned, Progress, Step, Waited
+from containerid.text import duration, harmless, size
 
 HOSTILE = [
     "\x1b]52;c;ZXZpbA==\x07text",
@@ -124,6 +126,35 @@ def test_an_error_is_a_document_too(capfd):
     assert err == "error: no slot is free\n  try: cid ls\n"
 
 
+def test_an_error_is_a_line_of_json_among_events_and_never_swallowed(capfd):
+    Screen(Manner(json_events=True)).error(Refused("no slot is free", hint="cid ls", retryable=True))
+    out, err = capfd.readouterr()
+    assert out == ""
+    said = {"event": "error", "code": 5, "message": "no slot is free", "hint": "cid ls", "retryable": True}
+    assert json.loads(err) == said
+
+
 def test_no_question_is_asked_without_a_terminal(capfd):
     assert Screen().ask("push?")
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("typed", "agreed"), [("\n", True), ("y\n", True), ("n\n", False), ("", False)])
+@pytest.mark.parametrize("doubtful", [False, True])
+def test_enter_is_a_yes_to_a_safe_plan_alone_and_ctrl_d_to_none(monkeypatch, capfd, typed, agreed, doubtful):
+    class Keyboard(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("sys.stdin", Keyboard(typed))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert Screen().ask(Doubt("push?") if doubtful else "push?") is (agreed and (typed != "\n" or not doubtful))
+    assert capfd.readouterr().err == f"push? {'[y/N]' if doubtful else '[Y/n]'} "
+
+
+def test_a_stdout_that_was_closed_is_no_defect(monkeypatch, capfd):
+    monkeypatch.setattr("sys.stdout", None)
+    screen = Screen()
+    screen.say("not heard")
+    screen.complain(Refused("no slot is free"))
+    assert capfd.readouterr().err == "error: no slot is free\n"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from fakes.repositories import Project, git, project
 
+from containerid.doctor import _repository
 from containerid.errors import GitError
 from containerid.git import Pushed, Repository, Snapshot
 from containerid.git.snapshot import index_lock
@@ -311,21 +312,41 @@ def test_of_two_at_once_one_gets_the_branch_and_both_get_their_code_out(door: Pr
     assert not (door.root / ".git/index.lock").exists()
 
 
+def test_an_index_that_a_kill_kept_from_following_its_branch_is_seen(door: Project) -> None:
+    repository = Repository.open(door.root)
+    dirty(door)
+    before = (door.root / ".git/index").read_bytes()
+    assert not repository.lags(), "what the user has staged is no matter of ours"
+    ship(door)
+    assert not repository.lags()
+    (door.root / ".git/index").write_bytes(before)
+    assert repository.lags()
+    (said,) = [check for check in _repository(door.root) if check.name == "index"]
+    assert (said.good, said.mend[:12]) == (False, "git reset -q")
+    door.write("other.py", "the user goes on\n")
+    assert repository.lags()
+    door.write("train.py", "epochs = 4\n")
+    door.git("add", "-A")
+    assert not repository.lags(), "it is what the user wants to commit"
+    door.git("commit", "-qm", "next")
+    assert not repository.lags()
+
+
 def test_the_remote_proves_what_it_holds(door: Project) -> None:
     repository = Repository.open(door.root)
     remote = repository.remote()
     assert remote
     first = door.git("rev-parse", "HEAD")
     second = door.commit("b.py")
-    assert repository.holds(remote, first)
-    assert not repository.holds(remote, second)
-    assert not repository.holds(remote, "0" * 40)
+    assert repository.branch_of(remote, first)
+    assert not repository.branch_of(remote, second)
+    assert not repository.branch_of(remote, "0" * 40)
     door.git("push", "-q")
-    assert repository.holds(remote, first)
-    assert repository.holds(remote, second)
+    assert repository.branch_of(remote, first)
+    assert repository.branch_of(remote, second)
     door.bare.rename(door.bare.with_name("gone.git"))
     with pytest.raises(GitError, match="origin cannot be read") as caught:
-        repository.holds(remote, first)
+        repository.branch_of(remote, first)
     assert caught.value.retryable
 
 

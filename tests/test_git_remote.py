@@ -118,7 +118,7 @@ def test_a_token_in_a_url_works_and_is_shown_nowhere(door: Project, tmp_path: Pa
         assert by_url
         missing = repository.push(repository.snapshot("m"), run="r", mode="snapshot", remote=by_url)
         with pytest.raises(GitError) as caught:
-            repository.holds(by_url, snapshot.sha)
+            repository.branch_of(by_url, snapshot.sha)
         door.hook("pre-push", 'echo "to $2: no" >&2; exit 1\n')
         quoted = repository.push(repository.snapshot("m"), run="r", mode="snapshot", remote=remote)
     assert "to http://127.0.0.1" in quoted.cautions[0]

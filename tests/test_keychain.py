@@ -275,6 +275,11 @@ def test_a_value_that_cannot_be_right_is_refused_without_being_shown(cid, monkey
     assert "no secrets" in cid("secrets", "list").out
 
 
+def test_a_name_that_no_run_uses_is_refused_before_its_value_is_asked_for(cid):
+    said = cid("secrets", "set", "HF_TOKEN")
+    assert (said.code, "no run uses a secret called HF_TOKEN" in said.err) == (2, True)
+
+
 def test_without_a_terminal_nobody_is_asked(cid):
     said = cid("secrets", "set", "WANDB_API_KEY")
     assert (said.code, "nobody can be asked" in said.err) == (2, True)
@@ -328,3 +333,25 @@ def test_the_doctor_names_what_would_fail_and_shows_no_value(cid, own_home, tmp_
     bad = {each["name"]: each["mend"] for each in said.document["checks"] if not each["good"]}
     assert bad == {"dvc cache": f"chmod 600 {path}", "needed here": "cid secrets set WANDB_API_KEY"}
     assert str(session()["refresh_token"]) not in said.out
+
+
+@pytest.mark.parametrize("content", ["[]", '{"WANDB_API_KEY": 1}', "{"])
+def test_a_file_that_holds_something_else_is_broken(home, content):
+    Keychain(home).put("WANDB_API_KEY", VALUE)
+    (home.root / "secrets.json").write_text(content)
+    with pytest.raises(CredentialsError, match="is broken"):
+        Keychain(home).entries()
+
+
+@pytest.mark.parametrize(
+    ("changes", "good", "found"),
+    [
+        ({"token_expiry": "2020-01-01T00:00:00Z"}, True, "ended 2020-01-01; the refresh token renews it"),
+        ({"token_expiry": "2020-01-01T00:00:00Z", "refresh_token": ""}, False, "ended 2020-01-01, and nothing renews"),
+        ({"token_expiry": "2999-01-01T00:00:00Z"}, True, "until 2999-01-01; the refresh token renews it"),
+        ({"token_expiry": "soon"}, True, "its end is not known; the refresh token renews it"),
+    ],
+)
+def test_how_long_google_credentials_last_is_told(changes, good, found):
+    lasts = google.lasts(json.dumps(session(**changes)))
+    assert (lasts.good, found in lasts.words) == (good, True)

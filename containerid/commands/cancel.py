@@ -44,7 +44,7 @@ def cancel(
 
 def _confirm(screen: "Screen", run: "Run", *, yes: bool) -> None:
     """Asked twice: what a kernel left is gone with it. Raises UsageError when nobody agrees."""
-    if yes:
+    if yes or not run.handle:
         return
     if not screen.asks:
         raise UsageError("nobody can be asked here whether the kernel may go", hint="--yes, if you are sure")
@@ -58,7 +58,7 @@ def _confirm(screen: "Screen", run: "Run", *, yes: bool) -> None:
 
 @command(app, "gc")
 def gc(
-    screen: "Screen", yes: o.SweepOption = False, force: o.ForceOption = False, rehearse: o.RehearseOption = False
+    screen: "Screen", yes: o.SweepOption = False, force: o.ForceOption = False, rehearse: o.EmbeddedOption = False
 ) -> None:
     """Show what cid has left on Kaggle, on the remote and here, and what of it nobody needs any more.
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @command(app, "quota")
-def quota(screen: "Screen", rehearse: o.RehearseOption = False) -> None:
+def quota(screen: "Screen", rehearse: o.EmbeddedOption = False) -> None:
     """Show the GPU hours left, the slots, what uses them.
 
     Hours that running sessions have reserved are not left. With --rehearse, those of the embedded Kaggle.

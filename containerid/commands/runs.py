@@ -1,11 +1,15 @@
 """Commands about runs: status, logs, fetch, verify, ls, show."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import typer
 
 from containerid import options as o
 from containerid.command import app, command
+from containerid.errors import Unreachable
+from containerid.events import Event, Fetched
+from containerid.text import size
 
 if TYPE_CHECKING:
     from containerid.console import Screen
@@ -16,15 +20,22 @@ if TYPE_CHECKING:
 def status(screen: "Screen", run: o.RunArg = "", exit_code: o.ExitCodeOption = False) -> None:
     """Ask how a run stands.
 
-    Example: cid status exp001
+    Where nobody answers you see what was known last (exit 6). Example: cid status exp001
     """
     from containerid import runs
     from containerid.views import show_run
 
     home = runs.Home.of_user()
-    found = runs.status(runs.find(runs.Registry(home.registry), run), home=home)
+    found, silence = runs.find(runs.Registry(home.registry), run), None
+    try:
+        found = runs.status(found, home=home, tell=screen.tell)
+    except Unreachable as error:
+        silence = error
     screen.document(found.document())
     show_run(screen, found)
+    if silence:
+        screen.complain(silence)
+        raise typer.Exit(silence.code)
     _mirror(found, wanted=exit_code)
 
 
@@ -76,20 +87,33 @@ def fetch(
     to: o.ToOption = None,
     include: o.IncludeOption = None,
     exclude: o.ExcludeOption = None,
+    no_upload: o.NoUploadOption = False,
 ) -> None:
     """Download a run's outputs, verified.
 
-    They are filed under runs/<run>; what is there and good is not fetched again. Example: cid fetch exp001
+    They are filed under runs/<run>; what is there and good is not fetched again. What was recorded offline for W&B is
+    sent there once, where you are logged in. Example: cid fetch exp001
     """
     from containerid import runs
-    from containerid.views import show_run
+    from containerid.runs.standing import stand
+    from containerid.views import show_run, show_standing
 
     home = runs.Home.of_user()
     found = runs.find(runs.Registry(home.registry), run)
     folder = to.absolute() if to else None
-    fetched = runs.fetch(found, home=home, to=folder, include=include or (), exclude=exclude or (), tell=screen.tell)
-    screen.document(fetched.document())
+    wish = {"include": include or (), "exclude": exclude or ()}
+    files: list[Fetched] = []
+
+    def tell(event: Event) -> None:
+        files.extend([event] if isinstance(event, Fetched) else [])
+        screen.tell(event)
+
+    fetched = runs.fetch(found, home=home, to=folder, upload=not no_upload, tell=tell, **wish)
+    named = [asdict(each) for each in sorted(files, key=lambda each: each.name)]
+    screen.document({**fetched.document(), "files": named})
     show_run(screen, fetched)
+    screen.say(f"  {'files':<15} {len(files)}, {size(sum(each.size for each in files))}")
+    show_standing(screen, stand(fetched, runs.Registry(home.registry).runs()))
 
 
 @command(app, "verify")
@@ -134,12 +158,16 @@ def ls(screen: "Screen", ghosts: o.GhostsOption = False) -> None:
 def show(screen: "Screen", run: o.RunArg = "", exit_code: o.ExitCodeOption = False) -> None:
     """Show all that is known about a run."""
     from containerid import runs
-    from containerid.views import show_history, show_run
+    from containerid.runs.standing import stand
+    from containerid.views import show_history, show_run, show_standing
 
     registry = runs.Registry(runs.Home.of_user().registry)
     found = runs.find(registry, run)
     history = [{"state": state, "reason": reason, "at": at} for state, reason, at in registry.transitions(found.run)]
-    screen.document({**found.document(), "plan": dict(found.plan), "transitions": history})
+    standing = stand(found, registry.runs())
+    told = {"plan": dict(found.plan), "transitions": history, "standing": standing.document() if standing else None}
+    screen.document({**found.document(), **told})
     show_run(screen, found)
+    show_standing(screen, standing)
     show_history(screen, found, registry)
     _mirror(found, wanted=exit_code)

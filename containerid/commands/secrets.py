@@ -40,6 +40,8 @@ def set_(
         raise UsageError("--from-file, --from-env-file and --from-dvc exclude each other")
     if not name and from_env_file is None:
         raise UsageError("say which secret", hint="cid secrets set WANDB_API_KEY")
+    if name:
+        secrets.expect(name)
     if from_env_file is not None:
         values = _of_env_file(from_env_file, name)
     else:

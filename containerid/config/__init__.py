@@ -2,7 +2,8 @@
 
 from containerid.config.params import LATENCY, METRICS, Params
 from containerid.config.project import FILE, Git, Kaggle, Project, find, load
-from containerid.config.sections import ENTRY, Augmentation, DataSection, Model, Training, Validation, Wandb
+from containerid.config.sections import ENTRY, Augmentation, DataSection, Model, Trackers, Training, Validation, Wandb
+from containerid.config.versioning import Versioning
 
 __all__ = [
     "ENTRY",
@@ -16,8 +17,10 @@ __all__ = [
     "Model",
     "Params",
     "Project",
+    "Trackers",
     "Training",
     "Validation",
+    "Versioning",
     "Wandb",
     "find",
     "load",

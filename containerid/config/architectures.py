@@ -1,7 +1,9 @@
 """The model names that Ultralytics 8.4.190 knows: which are built from a description, which come with weights."""
 
 import re
+from importlib.util import find_spec
 from itertools import product
+from pathlib import Path
 
 from containerid.config.arguments import Wrong
 from containerid.config.rules import suggestion
@@ -9,6 +11,7 @@ from containerid.config.rules import suggestion
 _SIZES = "nsmlx"
 _TASKS = ("", "-seg", "-cls", "-pose", "-obb")
 _FILES = (".pt", ".yaml", ".yml")
+_NAMED = {"-seg": "segment", "-cls": "classify", "-pose": "pose", "-obb": "obb", "-sem": "semantic", "-depth": "depth"}
 
 
 def _names(family: str, sizes: str, suffixes: tuple[str, ...] = ("",)) -> set[str]:
@@ -43,6 +46,24 @@ BUILDABLE = frozenset(
 """Names that are built untrained, from `<name>.yaml`."""
 
 
+def task(name: str) -> str:
+    """What a model of this name does: `detect`, unless it is called after something else."""
+    stem = Path(name).name.partition(".")[0]
+    return next((its for suffix, its in _NAMED.items() if stem.endswith(suffix) or f"{suffix}-" in stem), "detect")
+
+
+def installed() -> frozenset[str]:
+    """Names that the Ultralytics which is installed here describes; read off its files, since importing it is slow."""
+    package = find_spec("ultralytics")
+    if package is None or not package.origin:
+        return frozenset()
+    files = Path(package.origin).parent.glob("cfg/models/*/*.yaml")
+    found = (re.fullmatch(r"(yolov?\d+)(-\w+)*", each.stem) for each in files)
+    return frozenset(
+        name for each in found if each for name in _names(each[1], _SIZES, (each[0].removeprefix(each[1]),))
+    )
+
+
 def is_file(name: str) -> bool:
     """Whether the name is a path to a model of the user's own."""
     return "/" in name or name.endswith(_FILES)
@@ -58,6 +79,8 @@ def check(name: str, pretrained: object) -> Wrong | None:
     if is_file(name):
         return _file(name, pretrained)
     if name not in WEIGHTS | BUILDABLE:
+        if name in installed():
+            return None
         return Wrong("architecture", f"no model is called `{name}`{_nearest(name)}")
     if pretrained is True and name not in WEIGHTS:
         return Wrong("pretrained", f"no weights are published for `{name}`; say false, or take another model")

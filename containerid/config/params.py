@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from containerid.config import architectures, traps
+from containerid.config import architectures, trainers, traps
 from containerid.config.arguments import Wrong
 from containerid.config.faults import Problem, checked, located, refusal
 from containerid.config.rules import module, number, read, suggestion
@@ -15,6 +15,7 @@ from containerid.config.sections import (
     DataSection,
     Model,
     Section,
+    Trackers,
     Training,
     Validation,
     Wandb,
@@ -22,8 +23,10 @@ from containerid.config.sections import (
     wrong_at,
 )
 
-METRICS = tuple(f"{split}/{name}" for split in ("val", "test") for name in ("mAP50", "mAP50-95", "precision", "recall"))
-"""Metrics of a run that a gate can hold, each from 0 to 1."""
+_BOXES = ("mAP50", "mAP50-95", "precision", "recall")
+_NAMES = (*_BOXES, *(f"{name}({kind})" for kind in "MP" for name in _BOXES), "accuracy_top1", "accuracy_top5")
+METRICS = tuple(f"{split}/{name}" for split in ("val", "test") for name in _NAMES)
+"""Metrics of a run that a gate can hold, each from 0 to 1; `(M)` of masks, `(P)` of keypoints."""
 LATENCY = "speed/inference"
 """Milliseconds an image."""
 
@@ -40,6 +43,7 @@ class Params(Section):
     augmentation: Augmentation = Augmentation()
     validation: Validation = Validation()
     wandb: Wandb = Wandb()
+    tracking: Trackers = Trackers()
     data: DataSection = DataSection()
     gates: dict[str, float] = Field(default_factory=dict)
 
@@ -63,6 +67,7 @@ class Params(Section):
     def check(cls, document: Mapping[str, Any]) -> "Params | list[Problem]":
         """The parameters, or every problem of the section, by its path in it."""
         free = _trains_itself(document)
+        document = document if free else trainers.completed(document)
         found = checked(cls, _without_empty(document), {"free": free})
         problems = [*contradictions(document, free=free), *(found if isinstance(found, list) else [])]
         return problems or found
@@ -80,8 +85,8 @@ class Params(Section):
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types in our spelling, defaults included."""
-        return self.model_dump(mode="json")
+        """Plain JSON types in our spelling, defaults included, without what the model's trainer does not read."""
+        return trainers.honoured(self.model_dump(mode="json"))
 
     def train_arguments(self) -> dict[str, Any]:
         """What `YOLO(params.model.file).train(**…)` gets, by Ultralytics' names.
@@ -106,7 +111,9 @@ def contradictions(document: Mapping[str, Any], *, free: bool) -> Iterator[Probl
         free: the project trains with a module of its own, so that any model name may be right.
     """
     model, data = _section(document, "model"), _section(document, "data")
-    if not free:
+    if not free and trainers.is_timm(model.get("architecture")):
+        yield from trainers.refused(document)
+    elif not free:
         architecture, pretrained = model.get("architecture", "yolo11s"), model.get("pretrained", True)
         if isinstance(architecture, str) and (wrong := architectures.check(architecture, pretrained)):
             yield ("model", wrong.key), wrong.reason

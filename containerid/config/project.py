@@ -12,6 +12,7 @@ from containerid.config.layers import Layer, merge, of_file, of_option
 from containerid.config.params import Params
 from containerid.config.rules import Rule, duration, flag, nothing, slug, suggestion, word
 from containerid.config.sections import Name, Section, Words, obeys, row
+from containerid.config.versioning import Versioning
 from containerid.config.yamlfile import LARGEST, Document, read
 from containerid.errors import ConfigError, UsageError
 
@@ -81,6 +82,7 @@ class _File(Section):
     experiments: dict[str, dict[str, Any] | None] | None = None
     kaggle: Kaggle = Kaggle()
     git: Git = Git()
+    versioning: Versioning = Versioning()
 
 
 class Project(Section):
@@ -98,6 +100,7 @@ class Project(Section):
     experiments: dict[str, str] = Field(default_factory=dict)
     kaggle: Kaggle = Kaggle()
     git: Git = Git()
+    versioning: Versioning = Versioning()
     _layers: dict[str, Layer] = PrivateAttr(default_factory=dict)
 
     @property
@@ -166,12 +169,17 @@ def load(path: Path) -> Project:
         ConfigError: the file cannot be read, or holds faults; every one is told.
     """
     document = _document(path)
+    unread = [Fault(Origin(line, f"{path.name}:{line}", at), reason) for line, at, reason in document.faults]
+    if not isinstance(document.value, dict):
+        raise refusal(unread)
     top = checked(_File, _sections(document.value), {})
     layers = _layers(document, path.name)
-    faults = [
+    found = [
         *_faults_of_file(top, document, path.name),
         *(it for layer in layers.values() for it in _faults_of(layer)),
     ]
+    # Where a value could not be read, that it is missing is no fault of its own.
+    faults = [*unread, *(it for it in found if it.origin.path not in {each.origin.path for each in unread})]
     if faults or not isinstance(top, _File):
         raise refusal(faults)
     path = path.absolute()
@@ -182,6 +190,7 @@ def load(path: Path) -> Project:
         experiments={each: str((it or {}).get("description") or "") for each, it in (top.experiments or {}).items()},
         kaggle=top.kaggle,
         git=top.git,
+        versioning=top.versioning,
     )
     project._layers.update(layers)
     return project
@@ -203,8 +212,6 @@ def _document(path: Path) -> Document:
         document.value = {}
     if not document.faults and not isinstance(document.value, dict):
         document.faults.append((1, "", "must hold sections such as `detection:`"))
-    if document.faults:
-        raise refusal(Fault(Origin(line, f"{path.name}:{line}", at), reason) for line, at, reason in document.faults)
     return document
 
 

@@ -11,6 +11,7 @@ _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(?:/[A-Za-z0-9][A-Za-z0-9_.-]*)*")
 _DURATION = re.compile(r"([1-9][0-9]*(?:\.[0-9]+)?) *(s|m|h)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
+_LONGEST = 366 * 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,11 @@ def exactly(constant: Any, meaning: str) -> Rule:
     return Rule(says, lambda value: _must(type(value) is type(constant) and value == constant, value))
 
 
+def meaning(name: str, value: Any) -> Rule:
+    """A word that stands for a value."""
+    return Rule(name, lambda found: _must(isinstance(found, str) and found.lower() == name, value))
+
+
 def nothing() -> Rule:
     """Left empty."""
     return Rule("empty", lambda value: _must(value is None, value))
@@ -141,9 +147,9 @@ def duration() -> Rule:
     """Seconds, from `90m` or `11h`."""
 
     def of(value: Any) -> float:
-        if found := _DURATION.fullmatch(value):
-            return float(found[1]) * _SECONDS[found[2]]
-        raise ValueError
+        found = _DURATION.fullmatch(value)
+        length = float(found[1]) * _SECONDS[found[2]] if found else 0.0
+        return _must(0 < length <= _LONGEST, length)  # type: ignore[no-any-return]
 
     return Rule("a duration such as `11h` or `90m`", of)
 

@@ -15,7 +15,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from containerid.config import architectures, arguments
 from containerid.config.arguments import Wrong
-from containerid.config.rules import Rule, flag, listing, module, nothing, read, slug, text, whole, word
+from containerid.config.rules import Rule, flag, listing, module, nothing, number, read, slug, text, whole, word
 
 ENTRY = "containerid.training"
 """The module that trains unless the project names its own."""
@@ -63,6 +63,11 @@ class Model(Section):
         if architectures.is_file(self.architecture):
             return self.architecture
         return f"{self.architecture}.{'pt' if self.pretrained is True else 'yaml'}"
+
+    @property
+    def task(self) -> str:
+        """`detect`, `segment`, `classify`, `pose` or `obb`, as the architecture's name says."""
+        return architectures.task(self.architecture)
 
 
 class _Arguments(Section):
@@ -112,13 +117,13 @@ class Training(_Arguments):
 
     Attributes:
         epochs: passes over the training split.
-        batch_size: images a step; -1 or a fraction fills the GPU's memory.
+        batch_size: images a step, over all GPUs; `auto` (-1) or a fraction fills the GPU's memory.
         imgsz: pixels, the longer side.
         learning_rate: at the start; None leaves it to Ultralytics.
         warmup_epochs: fractions allowed.
         patience: epochs without a better validation after which it stops; 0 never stops.
         save_period: keep every n-th epoch's checkpoint; -1 keeps only best and last.
-        device: `auto`, `cpu`, `cuda`, `mps`, `all`, or numbers of GPUs.
+        device: `auto`, `cpu`, `cuda`, `mps`, `all`, or numbers of GPUs; one GPU is used unless several are named.
         entry: the module that trains.
     """
 
@@ -165,12 +170,17 @@ class Validation(_Arguments):
     """The operating point of the confusion matrix and of the pictures with predictions.
 
     mAP is always measured at Ultralytics' own thresholds: with conf 0.25 the same weights would lose a quarter of it.
+
+    Attributes:
+        wanted_recall: share of the boxes that must be found; the evaluation says at which confidence they still are.
     """
 
     section: ClassVar[str] = "validation"
+    own: ClassVar[dict[str, tuple[Rule, ...]]] = {"wanted_recall": (number(0, 1),)}
 
     conf_threshold: float = 0.25
     iou_threshold: float = 0.45
+    wanted_recall: float = 0.95
 
 
 class Wandb(Section):
@@ -179,14 +189,37 @@ class Wandb(Section):
     Attributes:
         project: None takes the project's name.
         name: None takes the run id.
-        mode: `offline` writes files that can be uploaded later.
+        mode: `auto` is online on a machine where the user is logged in, and offline on Kaggle; `offline` writes files
+            that `cid fetch` uploads.
     """
 
     project: Name = None
     entity: Name = None
     name: Name = None
     tags: Words = ()
-    mode: Annotated[Literal["offline", "online", "disabled"], obeys(word("offline", "online", "disabled"))] = "offline"
+    mode: Annotated[
+        Literal["auto", "offline", "online", "disabled"], obeys(word("auto", "offline", "online", "disabled"))
+    ] = "auto"
+
+
+class Trackers(Section):
+    """Who else is told the metrics, through Ultralytics' own integrations; the package must be installed there.
+
+    Attributes:
+        mlflow: to MLFLOW_TRACKING_URI where that is set, else to `mlflow.db` among the outputs.
+        tensorboard: event files among the outputs.
+    """
+
+    mlflow: Annotated[bool, obeys(flag())] = False
+    tensorboard: Annotated[bool, obeys(flag())] = False
+
+
+class Minimum(Section):
+    """How many images a split must hold for a run to start; 0 asks for none."""
+
+    train: Annotated[int, obeys(whole(0))] = 1
+    val: Annotated[int, obeys(whole(0))] = 1
+    test: Annotated[int, obeys(whole(0))] = 0
 
 
 class DataSection(Section):
@@ -200,6 +233,7 @@ class DataSection(Section):
         images: how many are drawn (`synthetic` only).
         imgsz: the side of a drawn image in pixels.
         seed: the same seed draws the same images.
+        minimum: images that each split must hold.
     """
 
     provider: Annotated[
@@ -212,3 +246,4 @@ class DataSection(Section):
     images: Annotated[int, obeys(whole(6, 100_000))] = 24
     imgsz: Annotated[int, obeys(whole(32, 2048))] = 96
     seed: Annotated[int, obeys(whole(0, 2**32 - 1))] = 0
+    minimum: Minimum = Minimum()

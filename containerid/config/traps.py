@@ -27,13 +27,17 @@ def _training(params: "Params") -> Iterator[str]:
         yield f"training.save_period keeps {kept} full checkpoints, each about 5 times best.pt; -1 keeps best and last"
     if training.warmup_epochs >= training.epochs:
         yield "training.warmup_epochs lasts as long as the training; the learning rate is never reached"
+    if training.device == "all" and not 0 < training.batch_size < 1 and training.batch_size % 2:
+        yield f"training.batch_size {training.batch_size:g} cannot be shared evenly by two GPUs; an even one can"
+    if getattr(training, "cache", None) == "ram":
+        yield "training.cache `ram` makes a run that cannot be repeated exactly, and fills the memory of small machines"
     if training.imgsz % 32:
         yield f"training.imgsz {training.imgsz} is no multiple of 32; Ultralytics takes {-(-training.imgsz // 32) * 32}"
 
 
 def _augmentation(params: "Params") -> Iterator[str]:
     augmentation = params.augmentation
-    if augmentation.copy_paste and not any(task in params.model.architecture for task in ("-seg", "-obb")):
+    if augmentation.copy_paste and params.model.task not in {"segment", "obb"}:
         yield "augmentation.copy_paste does nothing for a detection model"
     if augmentation.perspective > 0.001:
         yield f"augmentation.perspective {augmentation.perspective:g} tears the picture apart; 0.001 is already much"

@@ -11,6 +11,9 @@ from containerid.job import Result, State, Status
 if TYPE_CHECKING:
     from containerid.diagnosis.entry import Class
 
+TIME_LIMIT = "time-limit"
+"""The kind of a leg that its platform has stopped because its time was up."""
+
 _LAST = 5_000
 """Lines from the log's end that are looked at."""
 _SHOWN = 4

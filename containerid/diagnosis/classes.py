@@ -17,7 +17,7 @@ CANCELLED = Class(
     (r"killed due to a requested cancel", r"\bstopped by SIG(TERM|INT) in ", r"^cancelled on Kaggle"),
 )
 TIME_LIMIT = Class(
-    "time-limit",
+    "time-limit",  # as in containerid.diagnosis.TIME_LIMIT
     "the session's time was up: Kaggle stops a session after 12 hours, or after the limit that was asked for",
     "{train} --set training.epochs=…, with fewer of them; or a longer --session-limit, where that was what ended it",
     (r"exceeded the max allowed execution", r"the session's time was up"),

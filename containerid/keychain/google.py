@@ -7,6 +7,7 @@ Sources: pydrive2's reading of the variable (a KeyError for each missing key), o
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from containerid.errors import UsageError
@@ -54,7 +55,10 @@ def examine(value: str) -> Examined:
     document = _read(value)
     if document.get("type") == "service_account":
         faults = _missing(document, _SERVICE)
-        notes = ["a service account reads what is shared with it; it cannot write to a personal Drive"]
+        notes = [
+            "a service account reads what is shared with it; it cannot write to a personal Drive, "
+            "but to a Shared Drive of which it is a member"
+        ]
         return Examined("service account", tuple(faults), tuple(notes))
     faults = _missing(document, _SESSION)
     if document.get("invalid") is True:
@@ -63,6 +67,42 @@ def examine(value: str) -> Examined:
     if str(document.get("client_id", "")).startswith(_BLOCKED):
         notes.append("it is of DVC's own app, which Google blocks for many: make an OAuth client of your own")
     return Examined("session", tuple(faults), tuple(notes))
+
+
+@dataclass(frozen=True, slots=True)
+class Lasting:
+    """How long credentials serve: whether they do, and the same in words."""
+
+    good: bool
+    words: str
+
+
+def lasts(value: str, now: datetime | None = None) -> Lasting:
+    """How long a session lasts by its own word. Raises UsageError for what is no credentials document.
+
+    Args:
+        value: the document.
+        now: with its time zone; the time by default.
+    """
+    document = _read(value)
+    if document.get("type") == "service_account":
+        return Lasting(good=True, words="the key of a service account has no end of its own")
+    end, over = _end(document), False
+    words = "its end is not known"
+    if end is not None:
+        over = end <= (now or datetime.now(UTC))
+        words = f"{'ended' if over else 'until'} {end:%Y-%m-%d}"
+    if document.get("refresh_token"):
+        return Lasting(good=True, words=f"{words}; the refresh token renews it")
+    return Lasting(not over, f"{words}, and nothing renews it: sign in again with `dvc pull`")
+
+
+def _end(document: Mapping[str, Any]) -> datetime | None:
+    try:
+        end = datetime.fromisoformat(str(document.get("token_expiry")))
+    except ValueError:
+        return None
+    return end if end.tzinfo else end.replace(tzinfo=UTC)
 
 
 def complete(value: str, settings: Mapping[str, str]) -> str:

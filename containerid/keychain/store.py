@@ -116,7 +116,9 @@ class Keychain:
             self._check(os.fstat(file.fileno()))
             try:
                 document: dict[str, dict[str, Any]] = json.load(file)
-            except ValueError as error:
+                for name, kept in document.items():
+                    _entry(name, kept)
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
                 raise CredentialsError(f"{self._path} is broken", hint="move it away; cid secrets set") from error
         return document
 

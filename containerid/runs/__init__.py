@@ -18,6 +18,8 @@ from containerid.home import Home
 from containerid.runs.cancel import cancel, delete
 from containerid.runs.fetch import fetch
 from containerid.runs.find import find
+from containerid.runs.model import examine, models
+from containerid.runs.promotion import promote
 from containerid.runs.quota import quota
 from containerid.runs.registry import Registry, Run
 from containerid.runs.request import Request
@@ -36,9 +38,12 @@ __all__ = [
     "cancel",
     "delete",
     "error_of",
+    "examine",
     "fetch",
     "find",
+    "models",
     "plan",
+    "promote",
     "quota",
     "resume",
     "status",

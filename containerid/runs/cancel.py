@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from containerid.backends import entry, open_backend
-from containerid.errors import CidError, NotFound, Refused, StillRunning, Unreachable, UsageError
+from containerid.clock import Clock
+from containerid.errors import CidError, Detached, NotFound, Refused, StillRunning, Unreachable, UsageError
 from containerid.events import Step
 from containerid.home import Home
-from containerid.job import Backend, Leg, Spec, State, Tell
-from containerid.kaggle.clock import Clock
+from containerid.job import Leg, Spec, State, Tell
+from containerid.platform import Backend
 from containerid.runs import legs
+from containerid.runs.find import name_of
 from containerid.runs.intents import UNSENT
 from containerid.runs.lock import locked
 from containerid.runs.registry import Registry, Run
@@ -124,8 +126,18 @@ class _Stopping:
         self._clock = clock
         self._backend: Backend = open_backend(run.backend, home)
         self._reasons: list[str] = []
+        self._asked = False
 
     def go(self) -> Stopped:
+        try:
+            return self._go()
+        except KeyboardInterrupt:
+            if not self._asked:
+                raise
+            name = name_of(self._run)
+            raise Detached(f"left; the wish stands: {name} will stop", hint=f"cid status {name}") from None
+
+    def _go(self) -> Stopped:
         if self._is_over():
             run = self._see()
             return Stopped(run, "ended", f"it had ended before: {run.state}")
@@ -157,6 +169,7 @@ class _Stopping:
         except CidError as error:
             self._reasons.append(f"it cannot be asked ({error.message})")
             return ""
+        self._asked = True
         if self._backend.status(self._run.leg).state is State.QUEUED:
             raise StillRunning(
                 f"{self._run.run} waits for a machine, and stops when it gets one: asked over {channel}",
@@ -169,7 +182,7 @@ class _Stopping:
         return ""
 
     def _refusal(self, error: CidError) -> Refused:
-        name = self._run.run if self._run.ours else self._run.handle
+        name = name_of(self._run)
         delete = f"cid cancel {name} --delete, which loses its outputs"
         told = "; ".join([*self._reasons, error.message])
         return Refused(f"{name} was not stopped: {told}", hint=f"{delete}; {error.hint}" if error.hint else delete)
@@ -189,7 +202,9 @@ class _Stopping:
         return False
 
     def _see(self) -> Run:
-        return look(self._run, home=self._home, tell=self._tell)
+        with suppress(Unreachable):
+            return look(self._run, home=self._home, tell=self._tell)
+        return self._run
 
     def _done(self, how: str, detail: str, control: Control | None) -> Stopped:
         run = self._see()
@@ -198,17 +213,28 @@ class _Stopping:
         return Stopped(run, how, detail)
 
 
+def _must_exist(run: Run, backend: Backend) -> None:
+    """Kaggle says of a kernel that is not there that nobody may delete it."""
+    try:
+        backend.status(run.leg)
+    except NotFound as error:
+        raise NotFound(f"there is no kernel {run.handle}", hint="cid ls") from error
+
+
 def delete(run: Run, *, home: Home, tell: Tell | None = None) -> Stopped:
     """Delete the kernel of a run, which stops it and its billing, with its log and its outputs.
 
     Raises:
         UsageError: it has none.
+        NotFound: a foreign kernel that its platform does not know.
         Refused: the kernel is kept for several runs, or Kaggle does not delete it.
     """
     tell = tell or (lambda _: None)
     backend = open_backend(run.backend, home)
     if not run.handle or not isinstance(backend, Controlled):
         raise UsageError(f"{run.run} has no kernel", hint=f"cid cancel {run.run}")
+    if not run.ours:
+        _must_exist(run, backend)
     number = run.read_spec().leg if run.ours else 1
     backend.control.delete(run.leg, run.run if run.ours else "", number)
     detail = f"the kernel {run.handle} was deleted"

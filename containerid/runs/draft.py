@@ -12,7 +12,8 @@ from containerid.backends import entry, open_backend
 from containerid.errors import UsageError
 from containerid.events import Caution
 from containerid.home import Home
-from containerid.job import Backend, Code, Data, Spec, Tell
+from containerid.job import Code, Data, Spec, Tell
+from containerid.platform import Backend
 from containerid.runs.data import locate
 from containerid.runs.registry import Run, now
 from containerid.runs.request import Request

@@ -1,14 +1,17 @@
 """How a run that is over ended: its result from wherever it can be had, the verdict, and the diagnosis of a failure."""
 
+import json
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from containerid.diagnosis import Diagnosis, diagnose
+from containerid.diagnosis import TIME_LIMIT, Diagnosis, diagnose
 from containerid.errors import NotFound, Refused
 from containerid.events import LogLine
-from containerid.job import RESULT_FILE, Backend, Result, State, Status
+from containerid.job import CHECKPOINT_FILE, EPOCHS_FILE, RESULT_FILE, Result, State, Status
+from containerid.platform import Backend
 from containerid.runs.registry import Run
 from containerid.runs.verdict import find_result, judge, read_result
 
@@ -45,7 +48,29 @@ def conclude(run: Run, backend: Backend, status: Status, seen: Iterable[LogLine]
     if state not in {State.FAILED, State.CANCELLED}:
         return Ending(state, reason, result)
     found = diagnose(log or _kept(run, backend), result, status)
+    if found and found.kind == TIME_LIMIT and run.ours:
+        result = result or _cut_off(run, backend, reason)
+        if result and result.checkpoint:
+            found = replace(found, next=f"cid resume {run.run} --until-done, from its checkpoint; else: {found.next}")
     return Ending(state, reason, result, found and found.addressed(run.run, command(run)))
+
+
+def _cut_off(run: Run, backend: Backend, reason: str) -> Result | None:
+    """What a leg would have told that was killed when its time was up: its checkpoint, by its own record of epochs."""
+    outputs = {output.name: output for output in backend.outputs(run.leg)}
+    if not {CHECKPOINT_FILE, EPOCHS_FILE} <= outputs.keys():
+        return None
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        suppress(NotFound, Refused, OSError, ValueError, LookupError, TypeError),
+    ):
+        path = Path(folder) / "epochs"
+        backend.download(outputs[EPOCHS_FILE], path)
+        whole = [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
+        last = json.loads(whole[-1])
+        kept = {"epoch": int(last["epoch"]), "epochs": int(last["epochs"])}
+        return Result(run=run.run, outcome="failed", phase="train", reason=reason, exit_code=1, checkpoint=kept)
+    return None
 
 
 def command(run: Run) -> str:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from containerid.backends import open_backend
 from containerid.crew import at_once
-from containerid.errors import CidError, OutputsUnverified, StillRunning
+from containerid.errors import CidError, NotFound, OutputsUnverified, StillRunning
 from containerid.events import Caution, Step
 from containerid.home import Home
 from containerid.job import Tell
+from containerid.runs.find import name_of
 from containerid.runs.paths import Wish
 from containerid.runs.registry import Registry, Run
 from containerid.runs.transfer import Delivery, bring, keep_log
@@ -23,6 +24,7 @@ def fetch(
     to: Path | None = None,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    upload: bool = True,
     tell: Tell | None = None,
 ) -> Run:
     """Download a run's outputs and its log, and check them against its manifest.
@@ -33,6 +35,7 @@ def fetch(
         to: the folder to write into, and nothing besides it; `runs/<run>` in the project by default.
         include: globs of the outputs to fetch, such as `*.pt` or `weights/*`; all by default.
         exclude: globs of those to leave out.
+        upload: also send what it recorded offline to W&B, if the user is logged in there.
         tell: gets a `Fetched` event a file.
 
     Returns:
@@ -41,12 +44,18 @@ def fetch(
 
     Raises:
         StillRunning: it has not ended; outputs appear at its end.
+        NotFound: it never reached its platform.
+        Unreachable: nobody says whether it has ended.
         OutputsUnverified: some of what was asked for is missing or differs; what is good has been written.
     """
     tell = tell or (lambda _: None)
     run = look(run, home=home, tell=tell)
     if not run.state.final:
-        raise StillRunning(f"{run.run} is {run.state}; its outputs appear when it ends", hint=f"cid logs {run.run} -f")
+        raise StillRunning(
+            f"{run.run} is {run.state}; its outputs appear when it ends", hint=f"cid logs {name_of(run)} -f"
+        )
+    if not run.handle:
+        raise NotFound(f"{run.run} was never submitted ({run.state}): it has no outputs", hint=f"cid show {run.run}")
     backend = open_backend(run.backend, home)
     folder = to or Path(run.folder or Path.cwd()) / "runs" / run.run
     wish = Wish(tuple(include), tuple(exclude))
@@ -56,7 +65,24 @@ def fetch(
         keep_log(next(log), folder, run.run)
     except CidError as error:
         tell(Caution(f"the log did not arrive: {error.message}"))
-    return _file(run, delivery, home) if wish.everything else _file_part(run, delivery, home, tell)
+    if not wish.everything:
+        return _file_part(run, delivery, wish, home, tell)
+    run = _file(run, delivery, home)
+    run = _upload(run, home, tell) if upload else run
+    _promote(run, home, tell)
+    return run
+
+
+def _promote(run: Run, home: Home, tell: Tell) -> None:
+    from containerid.runs import promotion
+
+    promotion.after_fetch(run, home, tell)
+
+
+def _upload(run: Run, home: Home, tell: Tell) -> Run:
+    from containerid.runs import tracking
+
+    return tracking.upload(run, Registry(home.registry), home=home, tell=tell)
 
 
 def _file(run: Run, delivery: Delivery, home: Home) -> Run:
@@ -65,15 +91,15 @@ def _file(run: Run, delivery: Delivery, home: Home) -> Run:
         return replace(run, outputs=str(delivery.folder), verified=False)
     run = Registry(home.registry).set_outputs(run.run, delivery.folder, verified=delivery.verified)
     if not delivery.verified:
-        raise OutputsUnverified(_what_is_wrong(delivery), hint=f"cid fetch {run.run}")
+        raise _wrong(run, delivery)
     return run
 
 
-def _file_part(run: Run, delivery: Delivery, home: Home, tell: Tell) -> Run:
+def _file_part(run: Run, delivery: Delivery, wish: Wish, home: Home, tell: Tell) -> Run:
     """What was not asked for is not missed, and nothing is said about the run as a whole."""
     _must_be_whole(run, delivery)
-    if not delivery.files:
-        raise OutputsUnverified(f"no output of {run.run} fits", hint=f"cid fetch {run.run}")
+    if not any(map(wish.covers, delivery.files)):
+        raise OutputsUnverified(f"no output of {run.run} fits", hint=f"cid fetch {name_of(run)}")
     tell(Step("verified" if delivery.verified else "not verified", f"what was asked for, in {delivery.folder}"))
     if run.ours and not run.outputs:
         return Registry(home.registry).set_outputs(run.run, delivery.folder, verified=False)
@@ -82,11 +108,15 @@ def _file_part(run: Run, delivery: Delivery, home: Home, tell: Tell) -> Run:
 
 def _must_be_whole(run: Run, delivery: Delivery) -> None:
     if delivery.missing:
-        raise OutputsUnverified(_what_is_wrong(delivery), hint=f"cid fetch {run.run}")
+        raise _wrong(run, delivery)
 
 
-def _what_is_wrong(delivery: Delivery) -> str:
+def _wrong(run: Run, delivery: Delivery) -> OutputsUnverified:
+    again = f"cid fetch {name_of(run)}"
     if not delivery.missing:
-        return f"{delivery.folder} has no manifest, so nothing could be checked"
+        return OutputsUnverified(f"{delivery.folder} has no manifest, so nothing could be checked", hint=again)
     shown = ", ".join(delivery.missing[:5]) + (" …" if len(delivery.missing) > 5 else "")
-    return f"{len(delivery.missing)} outputs are missing or not the manifest's: {shown}"
+    what = f"{len(delivery.missing)} outputs are missing or not the manifest's: {shown}"
+    if delivery.full:
+        return OutputsUnverified(f"the disk of {delivery.folder} is full; {what}", hint=f"make room; then {again}")
+    return OutputsUnverified(what, hint=again)

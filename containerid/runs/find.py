@@ -11,7 +11,7 @@ _HANDLE = re.compile(r"([\w.-]+/([\w.-]+))(?:/(\d+))?")
 
 
 def find(registry: Registry, name: str = "", *, backend: str = "kaggle") -> Run:
-    """The run that `name` means; the latest when it is empty.
+    """The run that `name` means; the latest when it is empty. One that never reached its platform comes last.
 
     An `owner/slug` that the registry has never seen is a foreign kernel, and so is `owner/slug/N`, one version of any:
     a run on `backend` without a spec, not recorded.
@@ -20,13 +20,23 @@ def find(registry: Registry, name: str = "", *, backend: str = "kaggle") -> Run:
         NotFound: nothing fits.
         UsageError: the start of an id fits several runs.
     """
-    runs = registry.runs()
+    runs = sorted(registry.runs(), key=lambda run: run.state.final and not run.handle)
     if not name:
         if not runs:
             raise NotFound("there is no run yet", hint="cid train --rehearse -e smoke")
         return runs[0]
     name = _handle(name)
     return _exactly(runs, name) or _by_start(runs, name) or _foreign(name, backend)
+
+
+def name_of(run: Run) -> str:
+    """What a command takes for a run: its id; of a foreign kernel `owner/slug`, with the version where one is meant."""
+    return "/".join(filter(None, (run.handle, run.version))) if is_foreign(run) else run.run
+
+
+def is_foreign(run: Run) -> bool:
+    """A kernel that this registry does not hold."""
+    return bool(run.handle) and not run.ours
 
 
 def _handle(name: str) -> str:

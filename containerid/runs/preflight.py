@@ -11,9 +11,10 @@ from pathlib import Path
 
 from containerid.backends import entry
 from containerid.errors import CidError, Refused, UsageError
-from containerid.events import Caution, Planned
-from containerid.job import Backend, Code, Plan, Spec, State
+from containerid.events import Caution, Doubt, Planned
+from containerid.job import Code, Plan, Spec, State
 from containerid.outlook import Finding, Hours, Metered, Outlook
+from containerid.platform import Backend
 from containerid.runs.draft import Ask, Draft
 from containerid.runs.estimate import Estimate, estimate
 from containerid.runs.registry import Registry
@@ -161,7 +162,8 @@ def _confirm(draft: Draft, registry: Registry, ask: Ask | None, doubts: list[Cid
     if ask is not None and (doubts or branch or entry(draft.request.backend).billed):
         parts = [f"{doubt.message}, all the same" for doubt in doubts]
         parts += [f"cid commits your changes and pushes them to {branch}, now and from now on"] if branch else []
-        if not ask("; ".join(parts or ["start this run"]) + "?"):
+        question = "; ".join(parts or ["start this run"]) + "?"
+        if not ask(Doubt(question) if doubts else question):
             raise Declined(_NOTHING_SENT, hint="--git snapshot leaves the branch alone" if branch else "")
     if branch:
         registry.agree(str(draft.folder), branch)

@@ -25,6 +25,7 @@ class Pulse:
         heard: when the last line came, by the watcher's clock.
         began: when the session began, by that clock, as the times in the log tell; None before the first line.
         lines: the last of the log, for the diagnosis of a failure.
+        memory: share of the GPU's memory in use, in [0, 1]; None where nobody can tell.
         told: it was said that the run is silent, and nothing was heard since.
     """
 
@@ -33,6 +34,7 @@ class Pulse:
     progress: Progress | None = None
     progressed: float = 0.0
     gpu: float | None = None
+    memory: float | None = None
     told: bool = False
     lines: deque[LogLine] = field(default_factory=lambda: deque(maxlen=_KEPT))
 
@@ -45,7 +47,7 @@ class Pulse:
         if line.text.startswith((RESULT_MARK, SESSION_MARK)):
             return None
         if (beat := read_heartbeat(line.text)) is not None:
-            self.gpu = beat.gpu
+            self.gpu, self.memory = beat.gpu, beat.memory
             return None
         if (progress := read_progress(line.text)) is None:
             return line

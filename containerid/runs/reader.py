@@ -5,7 +5,8 @@ from contextlib import suppress
 
 from containerid.errors import CidError, NotFound, Refused, Unreachable
 from containerid.events import LogLine
-from containerid.job import Backend, Leg
+from containerid.job import Leg
+from containerid.platform import Backend
 from containerid.replay import Replay
 from containerid.runs.inbox import Heard, Inbox
 

@@ -15,7 +15,7 @@ from typing import Any
 from containerid.diagnosis import Diagnosis
 from containerid.errors import CidError
 from containerid.job import Leg, Result, Spec, State
-from containerid.runs import legs
+from containerid.runs import legs, uploads
 
 _MIGRATIONS = (
     """
@@ -63,9 +63,10 @@ _MIGRATIONS = (
     """,
     "ALTER TABLE runs ADD COLUMN diagnosis TEXT",
     legs.SCHEMA,
+    uploads.SCHEMA,
 )
 
-_RUNS = f"SELECT runs.*, {legs.DOCUMENTS} AS legs FROM runs"  # noqa: S608 - put together from constants
+_RUNS = f"SELECT runs.*, {legs.DOCUMENTS} AS legs, {uploads.URL} AS uploaded FROM runs"  # noqa: S608 - put together from constants
 
 
 def now() -> str:
@@ -90,6 +91,7 @@ class Run:
         created: ISO 8601, UTC.
         diagnosis: why it failed; None where it did not, or where nothing is known.
         legs: documents of the sessions that it had, the first one first.
+        uploaded: where at W&B what it recorded offline can be seen; None until it was sent there.
     """
 
     run: str
@@ -111,6 +113,7 @@ class Run:
     created: str = ""
     diagnosis: Diagnosis | None = None
     legs: tuple[dict[str, Any], ...] = ()
+    uploaded: str | None = None
 
     @property
     def hours(self) -> float:
@@ -147,7 +150,7 @@ class Run:
             "sha": self.sha,
             "metrics": dict(result.metrics) if result else {},
             "proof": result.proof if result else "",
-            "tracking": dict(result.tracking) if result else {},
+            "tracking": uploads.places(self),
             "outputs": self.outputs,
             "verified": self.verified,
             "created": self.created,
@@ -170,9 +173,9 @@ class Registry:
             self._database.execute("PRAGMA foreign_keys = ON")
             self._migrate()
         except sqlite3.Error as error:
-            raise CidError(
-                f"the registry {path} cannot be opened: {error}", hint="move the file away, or point CID_HOME elsewhere"
-            ) from error
+            mend = f"chmod u+w {path}" if "readonly" in str(error) else "move the file away"
+            hint = f"{mend}, or point CID_HOME elsewhere"
+            raise CidError(f"the registry {path} cannot be opened: {error}", hint=hint) from error
 
     def close(self) -> None:
         """Let go of the file."""
@@ -182,10 +185,8 @@ class Registry:
         with self.writing():
             (version,) = self._database.execute("PRAGMA user_version").fetchone()
             if version > len(_MIGRATIONS):
-                raise CidError(
-                    f"the registry {self._path} was written by a newer cid",
-                    hint="install the newer cid, or point CID_HOME elsewhere",
-                )
+                hint = "install the newer cid, or point CID_HOME elsewhere"
+                raise CidError(f"the registry {self._path} was written by a newer cid", hint=hint)
             for number in range(version, len(_MIGRATIONS)):
                 for statement in _MIGRATIONS[number].split(";\n"):
                     self._database.execute(statement)
@@ -269,8 +270,7 @@ class Registry:
 
     def runs(self) -> list[Run]:
         """Every run, the newest first."""
-        rows = self._database.execute(f"{_RUNS} ORDER BY created DESC, rowid DESC").fetchall()
-        return [_run(row) for row in rows]
+        return [_run(row) for row in self._database.execute(f"{_RUNS} ORDER BY created DESC, rowid DESC")]
 
     def transitions(self, run: str) -> list[tuple[str, str, str]]:
         """State, reason and time of every change, the oldest first."""
@@ -279,8 +279,8 @@ class Registry:
 
     def agreed(self, folder: str, branch: str) -> bool:
         """The user has agreed to automatic pushes of this branch before."""
-        query = "SELECT 1 FROM consents WHERE folder = ? AND branch = ?"
-        return self._database.execute(query, (folder, branch)).fetchone() is not None
+        rows = self._database.execute("SELECT 1 FROM consents WHERE (folder, branch) = (?, ?)", (folder, branch))
+        return rows.fetchone() is not None
 
     def agree(self, folder: str, branch: str) -> None:
         """The user agrees to automatic pushes of this branch."""

@@ -12,8 +12,9 @@ from typing import Protocol, runtime_checkable
 
 from containerid.errors import CredentialsError
 from containerid.home import Home
-from containerid.job import Backend, Spec, Tell
+from containerid.job import Spec, Tell
 from containerid.keychain import Keychain
+from containerid.platform import Backend
 from containerid.redaction import HIDDEN
 from containerid.training import secrets
 

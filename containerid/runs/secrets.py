@@ -70,9 +70,14 @@ def keep(name: str, value: str, *, home: Home, tell: Tell) -> Entry:
     return Keychain(home).put(name, value)
 
 
-def _check(name: str, value: str) -> None:
+def expect(name: str) -> None:
+    """Raises UsageError when no run of cid uses a secret of this name."""
     if name not in NAMES:
         raise UsageError(f"no run uses a secret called {name}", hint=f"one of: {', '.join(NAMES)}")
+
+
+def _check(name: str, value: str) -> None:
+    expect(name)
     if len(value) < _SHORTEST.get(name, 8):
         raise UsageError(f"{name} is too short: {len(value)} characters", hint="copy it again, whole")
     if name != GDRIVE and any(each.isspace() for each in value):

@@ -12,6 +12,7 @@ from containerid.crew import at_once
 from containerid.errors import NotFound, OutputsUnverified
 from containerid.home import Home
 from containerid.job import MANIFEST_FILE
+from containerid.runs.find import name_of
 from containerid.runs.paths import PARTS_FOLDER, confine
 from containerid.runs.registry import Registry, Run
 
@@ -96,11 +97,11 @@ def verify(run: Run, *, home: Home) -> Findings:
     """
     folder = Path(run.outputs)
     if not run.outputs or not folder.is_dir():
-        what = f"{folder} is gone" if run.outputs else f"the outputs of {run.run} were not fetched yet"
-        raise NotFound(what, hint=f"cid fetch {run.run}")
+        what = f"{folder} is gone" if run.outputs else f"the outputs of {name_of(run)} were not fetched yet"
+        raise NotFound(what, hint=f"cid fetch {name_of(run)}")
     manifest = read_manifest(folder / MANIFEST_FILE, run.run)
     if manifest is None:
-        raise OutputsUnverified(f"{folder} has no manifest of {run.run}", hint=f"cid fetch {run.run}")
+        raise OutputsUnverified(f"{folder} has no manifest of {run.run}", hint=f"cid fetch {name_of(run)}")
     findings = _compare(run, folder, manifest)
     if run.ours:
         Registry(home.registry).set_outputs(run.run, folder, verified=findings.verified)

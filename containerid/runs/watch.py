@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from containerid.backends import entry
-from containerid.errors import StillRunning
+from containerid.errors import CidError, StillRunning
 from containerid.events import Caution
 from containerid.home import Home
 from containerid.job import Tell
@@ -74,14 +74,22 @@ def look(run: Run, *, home: Home, tell: Tell | None = None) -> Run:
 
     Raises:
         NotFound: a foreign kernel that its platform does not know.
+        Unreachable: its platform does not answer; what the registry knows stays.
     """
     if run.state.final or not run.handle:
         return run
     tell, inbox = tell or (lambda _: None), Inbox()
     desk = Desk(home, Registry(home.registry), tell, inbox, follows=False)
-    watched = Watched(run, desk, Connection(run.backend, tell, inbox.now), _pace(run))
+    watched = Watched(run, desk, _Glance(run.backend, tell, inbox.now), _pace(run))
     watched.look()
     return watched.run
+
+
+class _Glance(Connection):
+    """One that is used once: nobody waits until the platform is back."""
+
+    def lose(self, error: CidError) -> None:
+        raise error
 
 
 def _pace(run: Run) -> Pace:

@@ -181,10 +181,8 @@ class Watched:
                 Caution(f"{name} has stalled: not a word for {minutes} minutes; its last: cid logs {name} --tail 20")
             )
         told = self.pulse.progress_now(now)
-        state = str(self.run.state)
-        self._desk.tell(
-            Waited(self.run.run, state, self._elapsed(), self._hours(now), told, self.pulse.gpu, stalled=silent)
-        )
+        name, state, gpu, memory = self.run.run, str(self.run.state), self.pulse.gpu, self.pulse.memory
+        self._desk.tell(Waited(name, state, self._elapsed(), self._hours(now), told, gpu, memory, stalled=silent))
 
     def _elapsed(self) -> float:
         if not self.run.created:

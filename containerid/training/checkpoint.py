@@ -7,16 +7,17 @@ import shutil
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from containerid.errors import RunFailed
-from containerid.job import MANIFEST_FILE, Past, Spec
+from containerid.job import MANIFEST_FILE, NOT_ATTACHED, Past, Spec
 from containerid.training import state
 from containerid.training.log import say
+from containerid.training.packing import Packer
 
 RESUME = "resume.pt"
 _OURS = "cid"
@@ -34,19 +35,17 @@ class Checkpoint:
     Attributes:
         epoch: how many epochs are complete; `epochs` is how many there will be.
         state: see `containerid.training.state`.
-        metrics: Ultralytics' of the last epoch.
     """
 
     path: Path
     epoch: int
     epochs: int
     state: dict[str, Any]
-    metrics: dict[str, float]
 
     @property
     def complete(self) -> bool:
-        """Nothing is left to train."""
-        return self.epoch >= self.epochs
+        """Nothing is left to train: it was the last epoch, or the training would have stopped early after it."""
+        return self.epoch >= self.epochs or bool(self.state.get("over"))
 
 
 def meant(spec: Spec) -> str:
@@ -57,19 +56,17 @@ def meant(spec: Spec) -> str:
 
 def keeper(spec: Spec) -> Callable[[Any], None]:
     """What keeps the checkpoint of a trainer that has just saved its own; for its callback `on_model_save`."""
-    return partial(_keep, run=spec.run, mark=meant(spec))
+    return partial(_keep, packer=Packer(), run=spec.run, mark=meant(spec))
 
 
-def _keep(trainer: Any, run: str, mark: str) -> None:
+def _keep(trainer: Any, packer: Packer, run: str, mark: str) -> None:
     """Ultralytics writes last.pt in place and strips it at the end; this one is whole at any time, and has it all."""
     import torch
 
+    content = state.checkpoint(trainer, packer)
+    ours = {"run": run, "meant": mark, "epochs": trainer.epochs, "over": bool(trainer.stop)}
+    content[_OURS] = ours | state.capture(trainer, packer)
     last = Path(trainer.last)
-    content = torch.load(last, map_location="cpu", weights_only=False)
-    content["optimizer"] = trainer.optimizer.state_dict()
-    if content.get("modelopt") is None:
-        content["ema"] = trainer.ema.ema
-    content[_OURS] = {"run": run, "meant": mark, "epochs": trainer.epochs, **state.capture(trainer)}
     part = last.with_name(f"{RESUME}.part")
     torch.save(content, part)
     os.replace(part, last.with_name(RESUME))  # noqa: PTH105
@@ -83,13 +80,22 @@ def settle(out: Path) -> None:
     last.unlink(missing_ok=True)
 
 
+def finish(past: Checkpoint, out: Path) -> None:
+    """Make of a complete training the weights that it would have left, had its session not ended then."""
+    strip = import_module("ultralytics.utils.torch_utils").strip_optimizer
+    for target in (out / "weights" / "last.pt", out / "weights" / "best.pt"):
+        source, part = target if target.is_file() else past.path, target.with_name(f"{target.name}.part")
+        if strip(source, str(part), {_OURS: None} if source == past.path else None):
+            part.replace(target)
+
+
 def prune(out: Path) -> None:
     """Remove what only a leg to come would need."""
     (out / "weights" / RESUME).unlink(missing_ok=True)
 
 
 def bring(spec: Spec, mounts: Path, out: Path) -> Checkpoint | None:
-    """Take over what the leg before left; None for a first leg.
+    """Take over what the leg before left, or this one before it was killed and started again; None for a beginning.
 
     Args:
         spec: of this leg.
@@ -99,18 +105,55 @@ def bring(spec: Spec, mounts: Path, out: Path) -> Checkpoint | None:
     Raises:
         RunFailed: the checkpoint is not there, is broken, or is another run's: nothing is trained from the beginning.
     """
-    if not spec.past.kind:
-        return None
-    folder = locate(spec.past, mounts)
-    source = _inside(folder, _WEIGHTS[0])
-    _compare(source, folder)
-    found = _read(source, spec)
-    if folder != out:
-        _copy(folder, out)
+    _sweep(out)
+    folder = locate(spec.past, mounts) if spec.past.kind else out
+    found = _again(spec, folder, out)
+    if spec.past.kind and not found:
+        source = _inside(folder, _WEIGHTS[0])
+        _compare(source, folder)
+        found = _read(source, spec)
+        if folder != out:
+            _copy(folder, out)
     for name in _RECORDS:
-        _trim(out / name, found.epoch)
+        _trim(out / name, found.epoch if found else 0)
+    if found is None:
+        return None
     say(f"goes on after epoch {found.epoch} of {found.epochs}, leg {spec.leg}")
-    return Checkpoint(out / _WEIGHTS[0], found.epoch, found.epochs, found.state, found.metrics)
+    return replace(found, path=out / _WEIGHTS[0])
+
+
+def _sweep(out: Path) -> None:
+    """Remove what a session that was killed has left half written."""
+    shutil.rmtree(out / "weights" / state.PARTS, ignore_errors=True)
+    for folder in (out, out / "weights"):
+        for part in folder.glob("*.part"):
+            part.unlink()
+
+
+def _again(spec: Spec, folder: Path, out: Path) -> Checkpoint | None:
+    """What this very leg had kept among its outputs, which is more than the leg before had in its `folder`."""
+    source = out / _WEIGHTS[0]
+    if not source.is_file() or (spec.past.kind and folder == out):
+        return None
+    try:
+        return _read(source, spec)
+    except RunFailed as error:
+        say(f"does not go on from what lies among the outputs: {error.message}")
+        return None
+
+
+def read(spec: Spec, out: Path) -> Checkpoint | None:
+    """The checkpoint that this very leg has kept in its output folder; None before its first epoch."""
+    source = out / _WEIGHTS[0]
+    return _read(source, spec) if source.is_file() else None
+
+
+def last(spec: Spec, out: Path) -> Checkpoint | None:
+    """The same, to go on from it: what was written about epochs after it is dropped."""
+    found = read(spec, out)
+    for name in _RECORDS:
+        _trim(out / name, found.epoch if found else 0)
+    return found
 
 
 def locate(past: Past, mounts: Path) -> Path:
@@ -123,7 +166,7 @@ def locate(past: Past, mounts: Path) -> Path:
     for folder in candidates:
         if folder.is_dir():
             return folder.absolute()
-    raise RunFailed(f"the outputs of the leg before are not attached ({past.kind} {past.source})", hint="cid resume")
+    raise RunFailed(f"{NOT_ATTACHED} ({past.kind} {past.source})", hint="cid resume")
 
 
 def _inside(folder: Path, name: str) -> Path:
@@ -157,7 +200,7 @@ def _read(source: Path, spec: Spec) -> Checkpoint:
     epoch = int(content.get("epoch", -1)) + 1
     if epoch < 1 or content.get("optimizer") is None:
         raise RunFailed(f"{RESUME} holds no training that can be gone on with")
-    return Checkpoint(source, epoch, int(ours["epochs"]), ours, content.get("train_metrics") or {})
+    return Checkpoint(source, epoch, int(ours["epochs"]), ours)
 
 
 def _load(source: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from containerid.dataset import classes
 from containerid.dataset.sets import YAML, find_yaml
 from containerid.errors import RunFailed
 from containerid.job import Data
@@ -70,8 +71,8 @@ def verify(folder: Path, expected: str) -> str:
 def digest(folder: Path) -> str:
     """SHA-256, hex, over the content of a set: data.yaml and what lies in folders named images or labels.
 
-    Relative POSIX paths, sorted, each with the SHA-256 of its content; caches of trainers do not count, so that a set
-    keeps its digest when it is trained on.
+    All files of a classification set. Relative POSIX paths, sorted, each with the SHA-256 of its content; caches of
+    trainers do not count, so that a set keeps its digest when it is trained on.
     """
     total = hashlib.sha256()
     for name in sorted(_content(folder)):
@@ -81,11 +82,12 @@ def digest(folder: Path) -> str:
 
 
 def _content(folder: Path) -> Iterator[str]:
+    classified = classes.is_set(folder)
     for at, folders, files in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
         inside = Path(at).relative_to(folder)
         for name in files:
-            wanted = not _PARTS.isdisjoint(inside.parts) or (name == YAML and inside == Path())
+            wanted = classified or not _PARTS.isdisjoint(inside.parts) or (name == YAML and inside == Path())
             if wanted and not name.startswith(".") and not name.endswith(_CACHES):
                 yield (inside / name).as_posix()
 

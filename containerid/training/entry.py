@@ -18,6 +18,7 @@ from contextlib import suppress
 from signal import Signals
 
 from containerid.dataset import sets
+from containerid.dataset.view import view
 from containerid.errors import RunFailed, RunPaused
 from containerid.training import checkpoint
 from containerid.training.log import say
@@ -38,7 +39,7 @@ def validate(session: Session) -> None:
         return
     try:
         session.dataset = sets.read(file)
-        session.view = sets.view(session.dataset, session.place.scratch / "view")
+        session.view = view(session.dataset, session.place.scratch / "view")
     except sets.DatasetError as error:
         session.log.caution(f"{file.name}: {error.message}; CID_DATA_YAML stays empty")
 

@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ def describe(out: Path, environ: Mapping[str, str] = os.environ) -> dict[str, An
     }
 
 
+@cache
 def packages() -> dict[str, str]:
     """Every installed distribution by its lower-case name, sorted: what `pip freeze` tells."""
     found = {(each.name or "").lower(): each.version for each in metadata.distributions()}

@@ -1,82 +1,178 @@
-"""How good the best weights are on images that no epoch has seen."""
+"""How good the best weights are on images that no epoch has seen, and where to put their thresholds."""
 
 import shutil
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from containerid.training import yolo
+from containerid.training.extras import attempt
 from containerid.training.log import say
 from containerid.training.progress import flat
 from containerid.training.session import Session
 
+if TYPE_CHECKING:
+    from containerid.training.evaluation import Passes
+    from containerid.training.sightings import Watch
+
 _CHEAP = 60.0
 """Seconds: a first pass that took longer is not followed by a second one."""
 _PICTURES = ("confusion_matrix*.png", "val_batch*_pred.jpg")
+_METRICS = ("boxes", "precision", "recall", "mAP50", "mAP50-95")
+_WORST = 12
+_TOLD = ("confusion", "best", "wanted_recall", "wanted", "highest_recall", "operating", "intervals", "speed", "model")
+"""Parts of the evaluation that metadata.json tells as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """Attributes: Ultralytics' metrics, what was seen, how many seconds it took."""
+
+    measured: Any
+    watch: "Watch"
+    seconds: float
 
 
 def evaluate(session: Session) -> None:
     """Measure the test split: mAP at Ultralytics' own thresholds, then the confusion matrix at the configured ones.
 
     At a confidence of 0.25 the same weights lose a quarter of their mAP, and at 0.001 a confusion matrix drowns in
-    false positives: neither threshold serves both.
+    false positives: neither threshold serves both. Only the test metrics themselves can fail a run; what fails
+    besides is said and left out. It is made of best.pt and the data alone, so that it can be made again.
     """
-    if session.dataset is None or "test" not in session.dataset.splits:
-        say("there is no test split: the metrics are those of the validation split")
+    if session.dataset is None:
         return
     with yolo.ultralytics(session) as package:
         model = package.YOLO(str(session.best))
-        begun = time.monotonic()
-        measured = _validate(session, model, session.out / "test")
-        spent = time.monotonic() - begun
-        session.metrics |= flat(measured.results_dict, "test")
-        session.metrics["speed/inference"] = float(measured.speed["inference"])
-        session.extras["per_class"] = _per_class(measured)
-        if not _plots(session):
-            return  # Ultralytics fills the matrix only when it draws it.
-        if spent > _CHEAP:
-            say(f"the pass took {spent:.0f} s: no second one for the confusion matrix")
-            return
-        _confuse(session, model)
+        if "test" in session.dataset.splits:
+            first = _look(session, model, "test", session.out / "test")
+            session.metrics |= flat(first.measured.results_dict, "test")
+            session.metrics["speed/inference"] = float(first.measured.speed["inference"])
+            attempt(session, "evaluation", lambda: _describe(session, package, model, "test", first))
+        else:
+            say("there is no test split: the metrics are those of the validation split")
+            attempt(session, "evaluation", lambda: _describe(session, package, model, "val"))
 
 
-def _validate(session: Session, model: Any, folder: Path, **more: Any) -> Any:
-    training = session.params.training
+def _look(session: Session, model: Any, split: str, folder: Path, **more: Any) -> _Pass:
+    from containerid.training.sightings import Watch, watching
+
+    training, watch = session.params.training, Watch()
     given = {"imgsz": training.imgsz, "workers": training.workers, "plots": _plots(session), **more}
-    batch = training.batch_size
-    if isinstance(batch, int) and batch > 0:
-        given["batch"] = batch
-    return model.val(
-        data=str(session.view), split="test", save_dir=str(folder), device=session.hardware.device, **given
-    )
-
-
-def _confuse(session: Session, model: Any) -> None:
-    point = session.params.validation.arguments()
-    scratch = session.place.scratch / "confusion"
-    measured = _validate(session, model, scratch, **point)
-    session.extras["confusion"] = {
-        **point,
-        "names": [*measured.names.values(), "background"],
-        "matrix": measured.confusion_matrix.matrix.tolist(),
-    }
-    for pattern in _PICTURES:
-        for picture in scratch.glob(pattern):
-            shutil.copyfile(picture, session.out / "test" / picture.name)
+    if isinstance(training.batch_size, int) and training.batch_size > 0:
+        given["batch"] = training.batch_size
+    validator = model.task_map[model.task]["validator"]
+    if model.task != "classify":
+        validator = watching(validator, watch, confuse=bool(more))
+    places = {"data": str(session.view), "split": split, "save_dir": str(folder), "device": session.hardware.device}
+    begun = time.monotonic()
+    return _Pass(model.val(validator=validator, **places, **given), watch, time.monotonic() - begun)
 
 
 def _plots(session: Session) -> bool:
     return bool(session.params.training.arguments().get("plots", True))
 
 
-def _per_class(measured: Any) -> dict[str, dict[str, float]]:
-    box = measured.box
-    return {
-        measured.names[int(index)]: {
-            "precision": float(box.p[row]),
-            "recall": float(box.r[row]),
-            "mAP50": float(box.ap50[row]),
-            "mAP50-95": float(box.ap[row]),
-        }
-        for row, index in enumerate(box.ap_class_index)
+def _describe(session: Session, package: Any, model: Any, split: str, first: _Pass | None = None) -> None:
+    """Write evaluation.json, and keep what metadata.json tells of it."""
+    from containerid.training import evaluation, records
+
+    first = first or _look(session, model, split, session.place.scratch / split)
+    document = _heading(session, model.task, split, first)
+    speed = first.measured.speed
+    if first.watch.seen:
+        second = _second(session, model, split, first)
+        document |= _confusion(session, second) if second else {}
+        for what, make in evaluation.parts(_passes(session, split, first, second), _view(session), session.out).items():
+            attempt(session, what, partial(_add, document, make))
+        speed = second.measured.speed if second else speed
+    attempt(session, "speed", partial(_time, session, package, document, speed))
+    document = evaluation.plain(document)
+    records.write(session.out / evaluation.FILE, evaluation.write_text(document))
+    session.extras |= {key: document[key] for key in _TOLD if key in document}
+    session.extras["per_class"] = {
+        row["name"]: {name: row[name] for name in _METRICS} for row in document.get("per_class", [])
     }
+    session.extras["sure_and_false"] = document.get("mistakes", {}).get("sure", 0)
+    session.extras["worst"] = [_brief(each) for each in document.get("mistakes", {}).get("worst", [])[:_WORST]]
+
+
+def _brief(mistake: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in mistake.items() if key not in {"true", "predicted", "left_out"}}
+
+
+def _add(document: dict[str, Any], make: Callable[[], dict[str, Any]]) -> None:
+    document |= make()
+
+
+def _heading(session: Session, task: str, split: str, first: _Pass) -> dict[str, Any]:
+    if first.watch.fault:
+        session.log.caution(f"what the model saw is not known in full: {first.watch.fault}")
+    metrics = flat(first.measured.results_dict, split)
+    return {
+        "version": 1,
+        "task": task,
+        "split": split,
+        "images": len(first.watch.seen) or session.report.counts.get(split, {}).get("images", 0),
+        "boxes": sum(len(each.true_classes) for each in first.watch.seen),
+        "names": [first.measured.names[index] for index in sorted(first.measured.names)],
+        "metrics": {name.removeprefix(f"{split}/"): value for name, value in metrics.items()},
+    }
+
+
+def _second(session: Session, model: Any, split: str, first: _Pass) -> _Pass | None:
+    """At the configured thresholds."""
+    if first.seconds > _CHEAP:
+        say(f"the pass took {first.seconds:.0f} s: no second one for the confusion matrix")
+        return None
+    scratch = session.place.scratch / "confusion"
+    second = _look(session, model, split, scratch, **session.params.validation.arguments())
+    folder = session.out / split
+    folder.mkdir(exist_ok=True)
+    for pattern in _PICTURES:
+        for picture in scratch.glob(pattern):
+            shutil.copyfile(picture, folder / picture.name)
+    return second
+
+
+def _confusion(session: Session, second: _Pass) -> dict[str, Any]:
+    names = [*second.measured.names.values(), "background"]
+    matrix = second.measured.confusion_matrix.matrix.tolist()
+    return {"confusion": {**session.params.validation.arguments(), "names": names, "matrix": matrix}}
+
+
+def _passes(session: Session, split: str, first: _Pass, second: _Pass | None) -> "Passes":
+    from containerid.training.evaluation import Passes
+
+    validation = session.params.validation
+    return Passes(
+        split=split,
+        measured=first.measured,
+        first=first.watch.seen,
+        second=second.watch.seen if second and not second.watch.fault else None,
+        confidence=validation.conf_threshold,
+        iou=validation.iou_threshold,
+        recall=validation.wanted_recall,
+        seed=session.params.training.seed,
+    )
+
+
+def _view(session: Session) -> Path:
+    return (session.view or session.out).parent
+
+
+def _time(session: Session, package: Any, document: dict[str, Any], speed: dict[str, float]) -> None:
+    """Size and speed. The gate on latency is about one image at a time, so that is the run's `speed/inference`."""
+    from containerid.training import latency
+
+    training, hardware = session.params.training, session.hardware
+    model = package.YOLO(str(session.best))
+    document["model"] = latency.size(model, session.best, training.imgsz)
+    throughput = latency.throughput(speed, training.batch_size)
+    document["speed"] = {"hardware": hardware.proof, "imgsz": training.imgsz, "throughput": throughput}
+    images = session.dataset.splits[document["split"]] if session.dataset else ()
+    document["speed"] |= latency.measure(model, images, imgsz=training.imgsz, device=hardware.device)
+    session.metrics["speed/inference"] = document["speed"]["inference"]["median"]

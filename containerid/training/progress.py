@@ -19,7 +19,7 @@ from containerid.training.tracking import Tracking
 _SOON = 60.0
 """Seconds for which the end of an epoch is waited for when a run is asked to stop."""
 
-_METRICS = {"precision": "precision", "recall": "recall", "mAP50": "mAP50", "mAP50-95": "mAP50-95"}
+_METRICS = frozenset({"precision", "recall", "mAP50", "mAP50-95", "accuracy_top1", "accuracy_top5"})
 
 
 def flat(metrics: Mapping[str, Any], split: str) -> Metrics:
@@ -125,6 +125,7 @@ class Follower:
         state.count(trainer)
 
     def _on_train_batch_end(self, _: Any) -> None:
+        self._budget.note_batch()
         # What this epoch has done is lost, the rest is not; without a checkpoint there is nothing to lose.
         if self._kept and self._budget.left <= 0:
             self._pause()

@@ -4,19 +4,19 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from containerid.job import MANIFEST_FILE, RESULT_FILE, Result
-from containerid.training import environment
+from containerid.training import curves, environment, gates, summary
 from containerid.training.session import Session, now
 
 METADATA_FILE = "metadata.json"
-SUMMARY_FILE = "summary.md"
 _PLACES = frozenset({"data", "model", "save_dir", "project", "name", "resume"})
 """Training arguments that say where, not how; they differ from machine to machine."""
 
@@ -36,9 +36,9 @@ def write_result(out: Path, result: Result) -> None:
     write(out / RESULT_FILE, json.dumps(result.to_dict(), indent=1) + "\n")
 
 
-def write_manifest(out: Path, run: str) -> None:
-    """Every file of the folder with its size and SHA-256; the last that is written."""
-    files = [_entry(path, out) for path in _files(out)]
+def write_manifest(out: Path, run: str, but: Collection[str] = ()) -> None:
+    """Every file of the folder with its size and SHA-256, but for some names; the last that is written."""
+    files = [entry for entry in (_entry(path, out) for path in _files(out)) if entry["path"] not in but]
     write(out / MANIFEST_FILE, json.dumps({"version": 1, "run": run, "files": files}, indent=1) + "\n")
 
 
@@ -50,6 +50,7 @@ def write_metadata(session: Session) -> None:
 def metadata(session: Session) -> dict[str, Any]:
     """The content of metadata.json; plain JSON types."""
     spec, report = session.spec, session.report
+    rows = curves.read(session.out)
     return {
         "version": 1,
         "run": spec.run,
@@ -60,13 +61,17 @@ def metadata(session: Session) -> dict[str, Any]:
         "quick": spec.quick,
         "started": session.started,
         "ended": now(),
+        "leg": spec.leg,
         "training_seconds": round(session.seconds, 1),
+        "duration_seconds": round(curves.seconds(rows, session.seconds), 1),
         "timeline": session.timeline,
         "epochs": session.epochs,
+        "best_epoch": int(curves.best(rows).get("epoch", 0)) or None,
         "seed": session.params.training.seed,
+        "seeds": {"training": session.params.training.seed, "data": session.params.data.seed},
         "metrics": session.metrics,
         **session.extras,
-        "gates": session.params.gates,
+        "gates": [asdict(gate) for gate in judged(session)],
         "hyperparameters": _hyperparameters(session.out),
         "params": spec.params,
         "code": spec.to_dict()["code"],
@@ -89,42 +94,12 @@ def metadata(session: Session) -> dict[str, Any]:
 
 def write_summary(session: Session) -> None:
     """One page for a person."""
-    write(session.out / SUMMARY_FILE, "\n".join(_summary(session)) + "\n")
+    write(session.out / summary.FILE, summary.write(session, judged(session)))
 
 
-def _summary(session: Session) -> Iterator[str]:
-    spec = session.spec
-    yield f"# {spec.run}"
-    yield ""
-    yield from _table(
-        {
-            "experiment": spec.experiment or "base",
-            "model": session.params.model.architecture,
-            "trained": f"{session.epochs} epochs in {session.seconds:.0f} s{' (quick)' if spec.quick else ''}",
-            "on": session.hardware.proof,
-            "code": spec.code.sha,
-            "data": f"{spec.data.provider}, SHA-256 {session.digest}" if session.digest else spec.data.provider,
-            "images": ", ".join(f"{split} {numbers['images']}" for split, numbers in session.report.counts.items()),
-            **session.tracking.where,
-        }
-    )
-    yield "\n## Metrics\n"
-    yield from _table({name: f"{value:.4f}" for name, value in session.metrics.items()})
-    yield "\n## Next\n"
-    yield "```"
-    yield (
-        f"yolo predict model={session.best.relative_to(session.out).as_posix()} source=FOLDER"
-        if (session.best.is_file())
-        else f"ls runs/{spec.run}"
-    )
-    yield f"cid show {spec.run}"
-    yield "```"
-
-
-def _table(rows: Mapping[str, str]) -> Iterator[str]:
-    yield "| | |"
-    yield "|---|---|"
-    yield from (f"| {name} | {value} |" for name, value in rows.items() if value)
+def judged(session: Session) -> list[gates.Gate]:
+    """The gates, held against the metrics; a quick run is held to none."""
+    return [] if session.spec.quick else gates.judge(session.params.gates, session.metrics)
 
 
 def _hyperparameters(out: Path) -> dict[str, Any]:

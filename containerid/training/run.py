@@ -8,36 +8,32 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from containerid.config import ENTRY, Params
-from containerid.dataset import check, sets
 from containerid.errors import CidError, RunCancelled, RunFailed, RunPaused
-from containerid.job import MANIFEST_FILE, RESULT_FILE, Result, Spec
+from containerid.job import CHECKPOINT_FILE, MANIFEST_FILE, RESULT_FILE, Result, Spec
+from containerid.report import run as report
 from containerid.training import (
+    advice,
     asked,
     budget,
     checkpoint,
     data,
     dvc,
-    entry,
     environment,
-    evaluate,
-    gates,
     hardware,
     heartbeat,
     records,
     secrets,
-    train,
+    trainers,
 )
+from containerid.training.extras import attempt
 from containerid.training.log import Log, say
 from containerid.training.session import Session, now
 from containerid.training.stop import Stop, Stopped, stop_signals
 
 PHASES = ("environment", "data", "validate", "train", "evaluate", "report")
-QUICK = {"train": 16, "val": 8, "test": 8}
-"""Images of each split that a quick run uses."""
-_SHOWN = 20
-"""Findings of the data check that are printed; all are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +53,15 @@ def run(spec_file: Path, out: Path, mounts: Path, environ: Mapping[str, str] = o
         out: the output folder; made if missing.
         mounts: where Kaggle attaches datasets.
         environ: `CID_PHASES_BEFORE` is how many phases the log has numbered already, `CID_SESSION_BEGAN` when the
-            session began (see `budget`), `CID_STOP_FILE` which file asks for a pause (see `stop`).
+            session began and `CID_TIMELINE` what has gone before (see `budget`), `CID_STOP_FILE` which file asks for a
+            pause (see `stop`).
 
     Returns:
         The exit code: 0 succeeded, 7 failed or a gate not met, 8 cancelled, 9 paused.
     """
     out = out.absolute()
     out.mkdir(parents=True, exist_ok=True)
-    for name in (RESULT_FILE, MANIFEST_FILE):
+    for name in (RESULT_FILE, MANIFEST_FILE, report.REPORT_FILE):
         # Of the leg before, which on this machine ended in the same folder.
         (out / name).unlink(missing_ok=True)
     since = budget.began(environ)
@@ -72,16 +69,19 @@ def run(spec_file: Path, out: Path, mounts: Path, environ: Mapping[str, str] = o
     log = Log(out / "train.log", PHASES, int(environ.get("CID_PHASES_BEFORE", "0")))
     with stop_signals(environ) as stop:
         with log:
-            spec, session, ending = _live(spec_file.absolute(), out, mounts, log, stop, since)
+            spec, session, ending = _live(spec_file.absolute(), out, mounts, log, stop, environ)
             for caution in secrets.sweep(out, log.redactor):
                 log.caution(caution)
             result = Result.from_dict(log.redactor.clean_all(_result(spec, session, ending, started).to_dict()))
             say(f"{result.outcome}{f': {result.reason}' if result.reason else ''}")
         try:
-            if ending.outcome == "succeeded" or result.phase == PHASES[-1]:
-                checkpoint.prune(out)
+            done = ending.outcome == "succeeded" or (ending.outcome == "failed" and result.phase == PHASES[-1])
             records.write_result(out, result)
-            records.write_manifest(out, result.run)
+            _write_page(out, log.redactor.clean_all(spec.to_dict()))
+            records.write_manifest(out, result.run, (CHECKPOINT_FILE,) if done else ())
+            if done:
+                # Not before: whoever is killed until then can still be gone on with.
+                checkpoint.prune(out)
         except OSError as error:
             say(f"caution: the records cannot be written ({error})")
         log.end(result)
@@ -89,17 +89,18 @@ def run(spec_file: Path, out: Path, mounts: Path, environ: Mapping[str, str] = o
 
 
 def _live(
-    spec_file: Path, out: Path, mounts: Path, log: Log, stop: Stop, since: float
+    spec_file: Path, out: Path, mounts: Path, log: Log, stop: Stop, environ: Mapping[str, str]
 ) -> tuple[Spec, Session | None, Ending]:
     spec, session = Spec(run=""), None
     try:
         spec = asked.read(spec_file)
         with tempfile.TemporaryDirectory(prefix="cid-", ignore_cleanup_errors=True) as scratch:
             place = data.Place(Path.cwd(), mounts.absolute(), Path(scratch).resolve())
-            time_left = budget.Budget(spec.budget, since)
+            time_left = budget.Budget(spec.budget, budget.began(environ))
             session = Session(spec, Params.from_dict(spec.params), spec_file, out, place, log, stop, time_left)
+            session.timeline |= budget.before(environ)
             with heartbeat.beating(session):
-                for name, phase in _phases(spec).items():
+                for name, phase in _phases(session).items():
                     _enter(session, name, phase)
         ending = Ending("succeeded", 0)
     except BaseException as error:
@@ -111,9 +112,9 @@ def _live(
     return spec, session, ending
 
 
-def _phases(spec: Spec) -> dict[str, Callable[[Session], None]]:
-    ours = spec.entry == ENTRY
-    work = (_validate, train.train, evaluate.evaluate) if ours else (entry.validate, entry.train, entry.evaluate)
+def _phases(session: Session) -> dict[str, Callable[[Session], None]]:
+    trainer = trainers.choose(session)
+    work = (trainer.validate, trainer.train, trainer.evaluate)
     return dict(zip(PHASES, (_environment, _data, *work, _report), strict=True))
 
 
@@ -126,6 +127,8 @@ def _enter(session: Session, name: str, phase: Callable[[Session], None]) -> Non
         phase(session)
     finally:
         session.timeline[name] = round(time.monotonic() - begun, 3)
+        if session.budget.first_batch:
+            session.timeline["first_batch"] = session.budget.first_batch
 
 
 def _environment(session: Session) -> None:
@@ -135,7 +138,8 @@ def _environment(session: Session) -> None:
     session.hardware = hardware.prove(session.spec)
     say(f"proof: {session.hardware.proof}")
     if len(session.hardware.gpus) > 1:
-        say(f"one of them is used: GPU {session.hardware.index}")
+        say(f"used: GPU {', '.join(map(str, session.hardware.indices))}")
+    session.extras["accelerator"] = session.hardware.told()
     spec = session.spec
     needed = secrets.needed(
         online=session.params.wandb.mode == "online",
@@ -158,41 +162,29 @@ def _data(session: Session) -> None:
     say(f"{source.provider}: {session.folder.name}, SHA-256 {session.digest}")
 
 
-def _validate(session: Session) -> None:
-    file = session.folder and sets.find_yaml(session.folder)
-    if not file:
-        raise RunFailed(f"the data holds no {sets.YAML}", hint="it needs `train:`, `val:` and `names:`")
+def _write_page(out: Path, spec: Mapping[str, Any]) -> None:
+    """The page is made last, of what all the other files say, and of a failed run too; without it a run is as good."""
     try:
-        session.dataset = sets.read(file)
-        minimum = getattr(session.params.data, "minimum", None) or check.MINIMUM
-        session.report = check.check(session.dataset, minimum)
-        session.view = sets.view(session.dataset, session.place.scratch / "view", QUICK if session.spec.quick else {})
-    except sets.DatasetError as error:
-        session.report = check.refuse(error)
-    _tell(session.report)
-    if verdict := session.report.verdict:
-        raise RunFailed(verdict)
-
-
-def _tell(report: check.Report) -> None:
-    for split, counts in report.counts.items():
-        say(f"{split}: {', '.join(f'{number} {what}' for what, number in counts.items())}")
-    worth = [each for each in report.findings if each.severity != check.INFO]
-    findings = sorted(worth, key=lambda each: check.SEVERITIES.index(each.severity))
-    for finding in findings[:_SHOWN]:
-        say(f"{finding}{f' ({finding.fix})' if finding.fix else ''}")
-    if len(findings) > _SHOWN:
-        say(f"… and {len(findings) - _SHOWN} more")
+        page = report.write(out, spec=spec)
+        say(f"{page.name}: {page.stat().st_size / 1024:.0f} KiB")
+    except Exception as error:
+        say(f"caution: {report.REPORT_FILE} cannot be made ({type(error).__name__}: {error})")
 
 
 def _report(session: Session) -> None:
     session.tracking.finish(session.metrics, sorted(session.out.glob("*.png")))
+    unmet = [gate for gate in records.judged(session) if not gate.met]
+    attempt(session, "advice", lambda: advice.give(session, [gate.metric for gate in unmet]))
     records.write_metadata(session)
-    records.write_summary(session)
+    attempt(session, "summary.md", lambda: records.write_summary(session))
     for name, value in session.metrics.items():
         say(f"{name}: {value:.4f}")
-    if not session.spec.quick and (unmet := gates.unmet(session.params.gates, session.metrics)):
-        raise RunFailed(f"gates not met: {'; '.join(unmet)}")
+    for line in session.extras.get("advice", ()):
+        say(f"advice: {line}")
+    if unmet:
+        raise RunFailed(
+            f"gates not met: {'; '.join(map(str, unmet))}", hint=next(iter(session.extras.get("advice", ())), "")
+        )
 
 
 def _ending(error: BaseException, session: Session | None, stop: Stop) -> Ending:

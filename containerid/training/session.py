@@ -36,7 +36,7 @@ class Session:
         past: what the leg before left; None for a first leg.
         checkpoint: what this leg tells about its own, as in a Result.
         phase: the one that runs, or ran last.
-        timeline: seconds of each phase that has ended.
+        timeline: seconds of each phase that has ended, those before this process included; see `Result`.
         folder: the data as it was provided; None when an own trainer needs none.
         digest: of the data.
         view: the data.yaml that the trainer gets; its images are links.

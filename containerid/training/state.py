@@ -7,13 +7,21 @@ processes of their own load the images, these draw other augmentations.
 """
 
 import random
+import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
+from containerid.training.packing import Packer
+
+PARTS = "part"
+"""A folder beside the weights, in which they are written: whoever is killed meanwhile has the ones from before."""
+
 
 def stepping(base: Any) -> Any:
-    """A trainer class that knows on which batch its optimizer last stepped, and can be told.
+    """A trainer class that writes its weights whole or not at all, and can be told on which batch it last stepped.
 
     Ultralytics keeps that in a local variable, which starts anew at a resume, and compares the batches since with
     `accumulate`: what is missing in the one is added to the other until the first step.
@@ -27,6 +35,14 @@ def stepping(base: Any) -> Any:
         self.shift = 0
         base._build_train_pipeline(self)
 
+    def save(self: Any) -> Any:
+        with _aside(self):
+            return base.save_model(self)
+
+    def finish(self: Any) -> None:
+        with _aside(self, copied=True):
+            base.final_eval(self)
+
     return type(
         base.__name__,
         (base,),
@@ -39,8 +55,32 @@ def stepping(base: Any) -> Any:
             ),
             "optimizer_step": step,
             "_build_train_pipeline": build,
+            "save_model": save,
+            "final_eval": finish,
         },
     )
+
+
+@contextmanager
+def _aside(trainer: Any, *, copied: bool = False) -> Iterator[None]:
+    """Within, last.pt and best.pt are others, in a folder aside; after it, these are in the place of those."""
+    if import_module("ultralytics.utils").RANK not in {-1, 0}:
+        yield
+        return
+    folder, whole = trainer.wdir / PARTS, (trainer.last, trainer.best)
+    folder.mkdir(parents=True, exist_ok=True)
+    trainer.last, trainer.best = parts = tuple(folder / each.name for each in whole)
+    try:
+        for source, part in zip(whole, parts, strict=True):
+            if copied and source.exists():
+                shutil.copyfile(source, part)
+        yield
+        for part, target in zip(parts, whole, strict=True):
+            if part.exists():
+                part.replace(target)
+    finally:
+        trainer.last, trainer.best = whole
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def count(trainer: Any, *, start: bool = False) -> None:
@@ -48,7 +88,34 @@ def count(trainer: Any, *, start: bool = False) -> None:
     trainer.batch_number = len(trainer.train_loader) * trainer.epoch - 1 if start else trainer.batch_number + 1
 
 
-def capture(trainer: Any) -> dict[str, Any]:
+def checkpoint(trainer: Any, packer: Packer) -> dict[str, Any]:
+    """What Ultralytics goes on from, in full precision.
+
+    Made anew rather than read back from the last.pt that it has just written: to read that costs as much as to write
+    it. Only a model that is trained for whole numbers has parts that are known to Ultralytics alone.
+    """
+    optimizer = packer.pack("optimizer", trainer.optimizer.state_dict())
+    if trainer.args.quantize:
+        import torch
+
+        saved: dict[str, Any] = torch.load(trainer.last, map_location="cpu", weights_only=False)
+        return saved | {"optimizer": optimizer}
+    return {
+        "epoch": trainer.epoch,
+        "best_fitness": trainer.best_fitness,
+        "stopper": {name: getattr(trainer.stopper, name) for name in ("best_fitness", "best_epoch")},
+        "model": None,
+        "ema": packer.pack_model("ema", trainer.ema.ema),
+        "updates": trainer.ema.updates,
+        "optimizer": optimizer,
+        "scaler": trainer.scaler.state_dict(),
+        "train_args": vars(trainer.args),
+        "train_metrics": {**trainer.metrics, "fitness": trainer.fitness},
+        "version": import_module("ultralytics").__version__,
+    }
+
+
+def capture(trainer: Any, packer: Packer) -> dict[str, Any]:
     """The state of a trainer whose epoch has just ended."""
     import numpy as np
     import torch
@@ -56,8 +123,8 @@ def capture(trainer: Any) -> dict[str, Any]:
     loader, model = trainer.train_loader, _bare(trainer.model)
     gradients = {name: each.grad for name, each in model.named_parameters() if each.grad is not None}
     return {
-        "model": model.state_dict(),
-        "gradients": gradients if trainer.stepped != trainer.batch_number else {},
+        "model": packer.pack("model", model.state_dict()),
+        "gradients": packer.pack("gradients", gradients if trainer.stepped != trainer.batch_number else {}),
         "stepped": trainer.stepped,
         "seconds": time.time() - trainer.train_time_start,
         "python": random.getstate(),
@@ -70,10 +137,18 @@ def capture(trainer: Any) -> dict[str, Any]:
 
 
 class Restoration:
-    """Puts a captured state back, step by step as the trainer gets ready. Each step is one of its callbacks."""
+    """Puts a captured state back, step by step as the trainer gets ready. Each step is one of its callbacks.
 
-    def __init__(self, state: dict[str, Any]) -> None:
-        self._state = state
+    Args:
+        state: what `capture` gave.
+        regrouped: the batches are of another size now. Their count starts anew with the epoch, and gradients of
+            batches that no step has used are let go.
+        first: it is the process that captured the state. One that trains beside it takes over the weights alone.
+    """
+
+    def __init__(self, state: dict[str, Any], *, regrouped: bool = False, first: bool = True) -> None:
+        self._state = state | ({} if first and not regrouped else {"gradients": {}, "mosaic": []})
+        self._regrouped, self._first = regrouped, first
         self._mosaic: int | None = None
 
     def on_pretrain_routine_end(self, trainer: Any) -> None:
@@ -83,7 +158,8 @@ class Restoration:
     def on_train_start(self, trainer: Any) -> None:
         """The time that the earlier legs took, the last step, and the end of mosaics where that was before."""
         trainer.train_time_start -= self._state["seconds"]
-        trainer.stepped = self._state["stepped"]
+        first = len(trainer.train_loader) * trainer.start_epoch
+        trainer.stepped = first - 1 if self._regrouped else self._state["stepped"]
         trainer.shift = trainer.stepped + 1
         if trainer.args.close_mosaic > 0 and trainer.start_epoch > trainer.epochs - trainer.args.close_mosaic:
             trainer._close_dataloader_mosaic()
@@ -98,8 +174,9 @@ class Restoration:
         for name, each in _bare(trainer.model).named_parameters():
             if name in self._state["gradients"]:
                 each.grad = self._state["gradients"][name].to(each.device)
-        _restore_loader(trainer.train_loader, self._state)
-        _restore_randomness(self._state)
+        if self._first:
+            _restore_loader(trainer.train_loader, self._state)
+            _restore_randomness(self._state)
         self._state = {}
 
 

@@ -1,20 +1,28 @@
 """Weights & Biases, which must never stop a run or make it wait: every call is guarded, a slow one is left behind."""
 
+import json
 import os
+import shutil
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from containerid.config import Wandb
+from containerid.training import environment, site
 from containerid.training.log import say
 from containerid.training.secrets import WANDB
 
+if TYPE_CHECKING:
+    from containerid.training.session import Session
+
 Mode = Literal["offline", "online"]
-_PATIENCE = 20
-"""Seconds to wait for the service at the start."""
+PROGRESS_FILE = "progress.jsonl"
+"""Among the outputs: a line of JSON for each epoch, those of earlier legs included."""
+_PATIENCE = 12
+"""Seconds to wait for the service at the start, once it has answered a first question (see `site.PATIENCE`)."""
 _FAREWELL, _HURRY = 60.0, 10.0
 """Seconds to wait for it at the end, and at an end that nobody wanted."""
 
@@ -67,12 +75,23 @@ class Tracking:
             self._run = None
 
 
+def begin(session: "Session") -> None:
+    """Open the W&B run of a session that is about to train."""
+    spec = session.spec
+    session.tracking = start(
+        session.params.wandb, run=spec.run, project=spec.project, config=spec.params, folder=session.out
+    )
+
+
 def start(settings: Wandb, *, run: str, project: str, config: Mapping[str, Any], folder: Path) -> Tracking:
     """Open a W&B run as the settings say; where that fails, offline; where that fails too, none.
 
+    All legs are one run there. A leg that goes on tells first what the ones before it measured: W&B puts the files of
+    two offline runs with one id on top of each other, and what a leg had told when it was killed may be lost.
+
     Args:
         settings: the `wandb` section.
-        run: the run id; also W&B's, so that all legs are one run there, and its name when the settings give none.
+        run: the run id; also W&B's, and its name when the settings give none.
         project: the project's name; W&B's project when the settings give none.
         config: the parameters, to be shown beside the metrics.
         folder: the output folder; offline runs are written to `wandb/` in it.
@@ -82,11 +101,10 @@ def start(settings: Wandb, *, run: str, project: str, config: Mapping[str, Any],
     if find_spec("wandb") is None:
         say("W&B is not installed: metrics are in results.csv")
         return Tracking()
-    mode: Mode = settings.mode
-    if mode == "online" and not _has_key():
-        say(f"caution: W&B: no {WANDB}: offline instead; `wandb sync` uploads it later")
-        mode = "offline"
-    attempts: tuple[Mode, ...] = ("online", "offline") if mode == "online" else ("offline",)
+    # Errors of its own that it reports home: three connections that wait 20 s for a server which hangs.
+    os.environ["WANDB_ERROR_REPORTING"] = "false"
+    attempts: tuple[Mode, ...] = ("online", "offline") if _mode(settings) == "online" else ("offline",)
+    earlier = list((folder / "wandb").glob(f"offline-run-*-{run}"))
     for attempt in attempts:
         try:
             opened = _open(settings, attempt, run, project, config, folder)
@@ -96,8 +114,47 @@ def start(settings: Wandb, *, run: str, project: str, config: Mapping[str, Any],
         else:
             where = _where(opened, attempt, folder)
             say(f"W&B: {attempt}, {', '.join(where.values())}")
-            return Tracking(opened, where)
+            _warn_of_guests(opened, attempt)
+            tracking = Tracking(opened, where)
+            _retell(tracking, folder / PROGRESS_FILE, earlier)
+            return tracking
     return Tracking()
+
+
+def _mode(settings: Wandb) -> Mode:
+    wanted = settings.mode
+    if wanted == "auto":
+        # A session on Kaggle has no key unless somebody sent one, and whoever did said `online`.
+        wanted = "offline" if environment.kind() in {"kaggle", "rehearsal"} or not site.key() else "online"
+    elif wanted == "online" and not site.key():
+        say(f"caution: W&B: no {WANDB}: offline instead; `cid fetch` uploads it later")
+        wanted = "offline"
+    if wanted == "online" and not site.answers(site.address()):
+        say(f"caution: W&B: {site.address()} does not answer: offline instead; `cid fetch` uploads it later")
+        wanted = "offline"
+    return "online" if wanted == "online" else "offline"
+
+
+def _warn_of_guests(run: Any, mode: Mode) -> None:
+    with suppress(Exception):
+        if mode == "online" and site.is_public(run.settings.base_url.rstrip("/"), run.entity, run.project, site.key()):
+            say(f"caution: W&B: the project {run.entity}/{run.project} is public: anybody can see this run")
+
+
+def _retell(tracking: Tracking, path: Path, earlier: Sequence[Path]) -> None:
+    rows = list(_rows(path))
+    for row in rows:
+        # A live run that goes on leaves out what W&B has: no epoch goes back behind the last one.
+        tracking.tell({**row["losses"], **row["metrics"], **row["rates"]}, row["epoch"])
+    if rows:
+        for folder in earlier:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    with suppress(OSError, ValueError):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            yield {"losses": {}, "metrics": {}, "rates": {}, **json.loads(line)}
 
 
 def _let_go() -> None:
@@ -112,11 +169,6 @@ def _where(run: Any, mode: Mode, folder: Path) -> dict[str, str]:
     if mode == "online":
         return {"wandb": str(run.url)}
     return {"wandb_offline": Path(run.dir).parent.relative_to(folder).as_posix()}
-
-
-def _has_key() -> bool:
-    netrc = Path.home() / ".netrc"
-    return bool(os.environ.get(WANDB)) or (netrc.is_file() and "wandb" in netrc.read_text(errors="replace"))
 
 
 def _open(settings: Wandb, mode: Mode, run: str, project: str, config: Mapping[str, Any], folder: Path) -> Any:

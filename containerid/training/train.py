@@ -1,17 +1,18 @@
 """Training with Ultralytics: every parameter is passed through, the data is a view, the outputs are ours."""
 
-import re
 import time
 from typing import Any
 
 from containerid.errors import RunFailed, RunPaused
 from containerid.job import Metrics
-from containerid.training import checkpoint, environment, state, tracking, yolo
+from containerid.training import checkpoint, environment, memory, sampling, state, together, tracking, yolo
 from containerid.training.log import say
 from containerid.training.progress import Follower, flat
 from containerid.training.session import Session
 
 _QUICK_EPOCHS, _QUICK_BATCH = 2, 4
+_HALVINGS = 2
+"""How many times a training goes on with half the batch."""
 
 
 def train(session: Session) -> None:
@@ -22,42 +23,108 @@ def train(session: Session) -> None:
         RunPaused: the budget ended, or somebody asked for it; `weights/resume.pt` can be gone on from.
     """
     environment.check_torchvision()
-    session.tracking = tracking.start(
-        session.params.wandb,
-        run=session.spec.run,
-        project=session.spec.project,
-        config=session.spec.params,
-        folder=session.out,
-    )
+    tracking.begin(session)
     with yolo.ultralytics(session) as package:
-        if session.past and session.past.complete:
-            session.metrics, session.epochs = flat(session.past.metrics, "val"), session.past.epoch
-            checkpoint.settle(session.out)
-        else:
-            session.metrics = _train(session, package)
+        session.metrics = _train(session, package)
     if not session.best.is_file():
         raise RunFailed("the training left no weights/best.pt", hint="look for NaN losses in the log")
 
 
 def _train(session: Session, package: Any) -> Metrics:
-    model = package.YOLO(str(session.past.path) if session.past else yolo.find_model(session, package))
-    follower = _follower(session)
-    follower.follow(model)
-    if session.past:
-        _restore(model, state.Restoration(session.past.state))
+    """Train; where the memory does not do, again from the last checkpoint with half the batch, twice at most."""
+    for left in range(_HALVINGS, -1, -1):
+        if session.past and session.past.complete:
+            return _finish(session, session.past, package)
+        if len(session.hardware.indices) > 1 and (found := _together(session, package, left)) is not None:
+            return found
+        model = load(session, package)
+        try:
+            return attempt(session, model)
+        except RuntimeError as error:
+            batch = int(getattr(model.trainer, "batch_size", 0))
+            if not (left and memory.is_out(error) and batch > 1):
+                raise _explained(error) from error
+        # Not before here: the error's frames held what the attempt had in the GPU's memory.
+        del model
+        memory.free()
+        _halve(session, batch)
+    raise AssertionError
+
+
+def _finish(session: Session, past: checkpoint.Checkpoint, package: Any) -> Metrics:
+    """Of a training that was complete, what comes after its last epoch: the best weights are validated once more."""
+    session.epochs = past.epoch
+    checkpoint.finish(past, session.out)
+    given: dict[str, Any] = session.params.train_arguments()
+    batch = _QUICK_BATCH if session.spec.quick else given["batch"]
+    # A trainer validates with twice its batch. Where that is to be found out, the validator's own serves.
+    chosen = {"batch": 2 * int(batch)} if batch >= 1 else {}
+    chosen |= {name: given[name] for name in ("imgsz", "workers", "plots") if name in given}
+    places = {"data": str(session.view), "save_dir": str(session.out), "device": session.hardware.device}
+    measured = package.YOLO(str(session.best)).val(split="val", **places, **chosen)
+    return flat(measured.results_dict, "val") | {"speed/inference": float(measured.speed["inference"])}
+
+
+def _together(session: Session, package: Any, left: int) -> Metrics | None:
+    """Train on all GPUs; None where it has to go on with one."""
+    yolo.find_model(session, package)  # Downloaded once, by this process.
     begun = time.monotonic()
     try:
-        model.train(trainer=state.stepping(model.task_map[model.task]["trainer"]), **arguments(session))
+        for _ in range(left + 1):
+            ending = together.train(session)
+            if not ending.error:
+                return ending.metrics
+            if ending.batch < 2 * len(session.hardware.indices):
+                raise together.Apart(ending.error)
+            _halve(session, ending.batch)
+        raise together.Apart(ending.error)
+    except together.Apart as error:
+        session.past = checkpoint.last(session.spec, session.out) or session.past
+        session.hardware = session.hardware.single
+        session.extras["alone"] = str(error)
+        session.log.caution(f"the GPUs do not train together ({error}); it goes on with GPU {session.hardware.index}")
+        return None
+    finally:
+        session.seconds += time.monotonic() - begun
+
+
+def load(session: Session, package: Any) -> Any:
+    """The model that is to be trained, or gone on with."""
+    return package.YOLO(str(session.past.path) if session.past else yolo.find_model(session, package))
+
+
+def _halve(session: Session, batch: int) -> None:
+    session.past = checkpoint.last(session.spec, session.out) or session.past
+    after = session.past.epoch if session.past else 0
+    session.log.caution(f"out of memory with batch_size {batch}: it goes on after epoch {after} with {batch // 2}")
+    session.extras.setdefault("halved", []).append({"after_epoch": after, "from": batch, "to": batch // 2})
+
+
+def attempt(session: Session, model: Any, *, first: bool = True) -> Metrics:
+    """Train once. Of several processes only the first keeps, tells and measures anything.
+
+    Raises:
+        RunPaused: the budget ended, or somebody asked for it.
+        RuntimeError: of PyTorch, such as memory that does not do.
+    """
+    follower, meter = _follower(session), sampling.Meter(session)
+    for each in (follower, meter) if first else ():
+        each.follow(model)
+    if session.past:
+        regrouped = "halved" in session.extras
+        _restore(model, state.Restoration(session.past.state, regrouped=regrouped, first=first))
+    begun = time.monotonic()
+    try:
+        with meter:
+            model.train(trainer=state.stepping(model.task_map[model.task]["trainer"]), **arguments(session))
     except RunPaused:
         checkpoint.settle(session.out)
         session.metrics = follower.metrics
         raise
-    except RuntimeError as error:
-        raise _explained(error) from error
     finally:
-        session.seconds, session.epochs = time.monotonic() - begun, follower.epoch
+        session.seconds, session.epochs = session.seconds + time.monotonic() - begun, follower.epoch
         session.checkpoint = follower.checkpoint
-    return _metrics(model)
+    return _metrics(model) if first else {}
 
 
 def _follower(session: Session) -> Follower:
@@ -66,7 +133,7 @@ def _follower(session: Session) -> Follower:
         session.log,
         session.stop,
         session.tracking,
-        session.out / "progress.jsonl",
+        session.out / tracking.PROGRESS_FILE,
         session.budget,
         keep=checkpoint.keeper(session.spec),
         kept=session.past is not None,
@@ -74,9 +141,10 @@ def _follower(session: Session) -> Follower:
 
 
 def _passes(session: Session) -> float:
-    """The best weights are validated once more in the end, and the test split is looked through twice."""
+    """The best weights are validated once more in the end, and the test split, else val, is looked through twice."""
     images = {split: counts.get("images", 0) for split, counts in session.report.counts.items()}
-    return 1 + 2 * images.get("test", 0) / max(images.get("val", 0), 1)
+    validated = max(images.get("val", 0), 1)
+    return 1 + 2 * images.get("test", validated) / validated
 
 
 def _restore(model: Any, restoration: state.Restoration) -> None:
@@ -89,15 +157,29 @@ def arguments(session: Session) -> dict[str, Any]:
 
     Never `resume=True`: on a checkpoint that holds no training it would start another one, on data of its own.
     """
-    places = {"data": str(session.view), "save_dir": str(session.out), "device": session.hardware.device}
+    places = {"data": str(session.view), "save_dir": str(session.out), "device": session.hardware.devices}
+    halvings = session.extras.get("halved")
+    batch = {"batch": halvings[-1]["to"]} if halvings else {}
     if session.past:
-        return places | {"resume": str(session.past.path)}
+        return places | {"resume": str(session.past.path)} | batch
     given: dict[str, Any] = session.params.train_arguments()
     if isinstance(given.get("pretrained"), str):
         given["pretrained"] = _weights(session, given["pretrained"])
+    if given.get("cache") == "auto":
+        given["cache"] = _cache(session, given)
     if session.spec.quick:
         given |= {"epochs": min(given["epochs"], _QUICK_EPOCHS), "batch": _QUICK_BATCH}
-    return given | places
+    if (processes := len(session.hardware.indices)) > 1:
+        given["batch"] = together.share(given["batch"], processes)
+    return given | places | batch
+
+
+def _cache(session: Session, given: dict[str, Any]) -> str | bool:
+    """Images stay in memory where it holds them all. Loaded by several processes, each has the first one's."""
+    images = sum(counts.get("images", 0) for split, counts in session.report.counts.items() if split != "test")
+    fits = memory.holds_images(images, given["imgsz"])
+    say(f"cache: {images} images {'are kept in memory' if fits else 'are read anew each epoch: the memory is small'}")
+    return "ram" if fits else False
 
 
 def _weights(session: Session, name: str) -> str:
@@ -117,7 +199,7 @@ def _metrics(model: Any) -> dict[str, float]:
 
 def _explained(error: RuntimeError) -> Exception:
     text = str(error)
-    if re.search(r"out of memory", text, re.IGNORECASE):
+    if memory.is_out(error):
         return RunFailed("the GPU's memory is too small for it", hint="halve training.batch_size, or lower imgsz")
     if "DataLoader worker" in text and "killed" in text:
         say(text)

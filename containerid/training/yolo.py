@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from importlib import import_module
@@ -9,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from containerid.errors import RunFailed
+from containerid.training import integrations
 from containerid.training.data import Place
 from containerid.training.session import Session
 
-_OFF = ("sync", "clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb", "vscode_msg", "openvino_msg")
 _ENVIRON = {
     "YOLO_AUTOINSTALL": "false",
     "YOLO_OFFLINE": "1",
@@ -25,7 +26,7 @@ _ENVIRON = {
 def ultralytics(session: Session) -> Iterator[Any]:
     """The package, set up; the working folder is scratch meanwhile, for what it writes beside itself."""
     scratch = session.place.scratch
-    settings = _settle(scratch)
+    settings = _settle(scratch, integrations.switches(session))
     try:
         package = import_module("ultralytics")
     except Exception as error:
@@ -58,7 +59,10 @@ def find_model(session: Session, package: Any) -> str:
     if name.endswith(".pt"):
         if "/" in name:
             raise RunFailed(f"the weights {name} are not there", hint="model.architecture in params.yaml")
-        return str(_download(name, package, internet=session.spec.internet))
+        begun = time.monotonic()
+        downloaded = _download(name, package, internet=session.spec.internet)
+        session.timeline["weights"] = round(time.monotonic() - begun, 3)
+        return str(downloaded)
     return name
 
 
@@ -93,7 +97,7 @@ def _download(name: str, package: Any, *, internet: bool) -> Path:
     return target
 
 
-def _settle(scratch: Path) -> dict[str, Any]:
+def _settle(scratch: Path, switches: dict[str, bool]) -> dict[str, Any]:
     folder = scratch / "Ultralytics"
     folder.mkdir(parents=True, exist_ok=True)
     weights = weights_folder()
@@ -106,7 +110,7 @@ def _settle(scratch: Path) -> dict[str, Any]:
         "uuid": "0" * 64,
         "api_key": "",
         "openai_api_key": "",
-        **dict.fromkeys(_OFF, False),
+        **switches,
     }
     (folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
     _bring_font(folder)

@@ -1,6 +1,8 @@
 """The table of arguments: the installed Ultralytics takes what it takes, and it is whole."""
 
 import re
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -178,3 +180,41 @@ def test_a_model_that_ultralytics_cannot_load_is_refused_by_name(
     found = architectures.check(name, pretrained)
     said = f"{found.key}: {found.reason}" if found else None
     assert said == wrong or (said and wrong and said.startswith(wrong))
+
+
+def test_auto_leaves_the_batch_and_the_cache_to_the_machine() -> None:
+    assert arguments.check("training", "batch_size", "auto") == -1
+    assert arguments.check("training", "cache", "auto") == "auto"
+
+
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [
+        ("yolo11s", "detect"),
+        ("yolo26n-seg", "segment"),
+        ("yolo12m-cls", "classify"),
+        ("yolov8x-pose", "pose"),
+        ("yolo11n-obb", "obb"),
+        ("weights/doors-seg.pt", "segment"),
+        ("yolo26n-pose-p6", "pose"),
+        ("rtdetr-l", "detect"),
+    ],
+)
+def test_the_name_of_a_model_says_its_task(name: str, task: str) -> None:
+    assert architectures.task(name) == task
+
+
+def test_a_family_that_only_the_installed_ultralytics_knows_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = tmp_path / "ultralytics/cfg/models/27"
+    models.mkdir(parents=True)
+    (tmp_path / "ultralytics/__init__.py").touch()
+    for name in ("yolo27", "yolo27-seg", "other"):
+        (models / f"{name}.yaml").touch()
+    assert architectures.check("yolo27n", True) is not None
+    monkeypatch.delitem(sys.modules, "ultralytics", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert architectures.check("yolo27n", True) is None
+    assert architectures.check("yolo27x-seg", False) is None
+    assert architectures.check("yolo28n", True) is not None

@@ -83,7 +83,7 @@ def test_all_faults_are_told_at_once() -> None:
         "training.epoch: unknown argument (did you mean `epochs`?)",
         'training.imgsz: must be a whole number from 32 to 8192, not "big"',
         'training.optimizer: must be one of auto, SGD, MuSGD, Adam, Adamax, AdamW, NAdam, RAdam, RMSprop, not "lion"',
-        'wandb.mode: must be one of offline, online, disabled, not "loud"',
+        'wandb.mode: must be one of auto, offline, online, disabled, not "loud"',
         'wandb.tags: must be a list of words, not "door"',
     ]  # fmt: skip
 

@@ -314,3 +314,26 @@ def check_any(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     else:
         told = [project.params(experiment).model.file and "params.yaml:" for experiment in project.experiments]
     assert all(line.startswith("params.yaml:") for line in told)
+
+
+def test_how_models_are_versioned_is_checked_like_the_rest(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("versioning: {promote: on-pass, path: models/doors}\n", encoding="utf-8")
+    assert config.load(path).versioning == config.Versioning(promote="on-pass", path="models/doors")
+    for wrong in ("path: /models", "path: ../models", "path: .dvc/models", "promote: always", "path: ."):
+        path.write_text(f"versioning: {{{wrong}}}\n", encoding="utf-8")
+        with pytest.raises(ConfigError, match=r"params.yaml:1: versioning\."):
+            config.load(path)
+
+
+def test_what_is_no_number_hides_no_other_fault(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text("detection:\n  training: {lr0: .nan, epochs: 0}\n  trainin: {}\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as failure:
+        config.load(path)
+    told = failure.value.message.split("\n")
+    assert [fault.split(": ")[1] for fault in told] == [
+        "detection.training.epochs",
+        "detection.training.lr0",
+        "detection.trainin",
+    ]

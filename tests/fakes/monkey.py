@@ -1,7 +1,7 @@
 """`cid` in processes of its own that are killed: at the n-th thing they do to the world, or after some time.
 
 Python's audit events tell what a process is about to do, so the code under test is the real one, unpatched: a step is a
-git command that writes, bytes that go to a server, a file that gets its name, a transaction that ends.
+git command that writes, bytes that go to a server, a file that gets a name, a transaction that ends.
 The processes are forked from one that has the imports behind it.
 """
 
@@ -173,7 +173,7 @@ def _changes(event: str, arguments: tuple[Any, ...]) -> bool:
         return bool(_GIT & set(map(str, arguments[1])))
     if event == "http.client.send":
         return not re.match(rb"POST \S+/(Get|List)\w+ ", bytes(arguments[1]))
-    return event == "os.rename"
+    return event in {"os.link", "os.rename"}
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+import errno
 import fcntl
 import json
 import os
@@ -5,12 +6,15 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+from fakes.platform import PlatformBackend
 
-from containerid.errors import OutputsUnverified, StillRunning
+from containerid.errors import NotFound, OutputsUnverified, StillRunning
 from containerid.events import Caution, Fetched, Step
 from containerid.job import State, Status
 from containerid.runs.fetch import fetch
 from containerid.runs.find import find
+from containerid.runs.paths import PARTS_FOLDER
+from containerid.runs.registry import Run
 
 
 @pytest.fixture
@@ -153,6 +157,19 @@ def test_a_wish_that_nothing_fits_is_said(ended, platform, home):
         fetch(ended, home=home, include=["*.onnx"])
 
 
+def test_a_wish_that_nothing_fits_is_said_of_a_run_with_a_manifest_too(ended, home):
+    with pytest.raises(OutputsUnverified, match="no output"):
+        fetch(ended, home=home, include=["*.onnx"])
+    assert fetch(ended, home=home, include=["manifest.json"]).outputs
+
+
+def test_a_run_that_was_never_submitted_has_no_outputs(registry, home, tmp_path):
+    registry.add(Run(run="exp001-0", backend="kaggle", folder=str(tmp_path), state=State.REFUSED))
+    with pytest.raises(NotFound, match=r"was never submitted \(refused\)"):
+        fetch(registry.get("exp001-0"), home=home)
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_disk_without_room_is_known_before_the_first_byte(ended, home, tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=(64 << 20) + 7000))
     with pytest.raises(OutputsUnverified, match=r"0 MB are to be fetched, and .* has 67 MB free"):
@@ -231,3 +248,33 @@ def test_a_newer_time_stamp_saves_no_file_that_is_another_one(ended, home, tmp_p
     os.utime(path, (4e9, 4e9))
     assert fetch(ended, home=home).verified
     assert path.read_bytes() == b"weights" * 1000
+
+
+def test_every_unsafe_name_is_named(ended, platform, home):
+    platform.files |= {f"../{number}": b"evil" for number in range(9)}
+    told: list[Caution] = []
+    with pytest.raises(OutputsUnverified):
+        fetch(ended, home=home, tell=told.append)
+    (said,) = [event.text for event in told if isinstance(event, Caution)]
+    assert all(f"'../{number}'" in said for number in range(9))
+
+
+def test_a_disk_that_fills_up_is_named(ended, home, platform, tmp_path, monkeypatch):
+    download = PlatformBackend.download
+
+    def full(self, output, to):
+        if PARTS_FOLDER in to.parts:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return download(self, output, to)
+
+    monkeypatch.setattr(PlatformBackend, "download", full)
+    with pytest.raises(OutputsUnverified, match=f"the disk of {tmp_path}/runs/{ended.run} is full") as failure:
+        fetch(ended, home=home)
+    assert "make room" in failure.value.hint
+
+
+def test_the_document_of_a_fetch_lists_its_files(ended, cid):
+    files = cid("fetch", ended.run, "--json").document["files"]
+    assert {"name": "weights/best.pt", "size": 7000, "verified": True} in files
+    assert [each["name"] for each in files] == sorted(each["name"] for each in files)
+    assert f"files           {len(files)}, " in cid("fetch", ended.run).out

@@ -18,6 +18,7 @@ from fakes.storage import KERNEL, RUN, Fault, Storage, Thing, broken, flipped, p
 from containerid.errors import OutputsUnverified
 from containerid.home import Home
 from containerid.job import Leg, Spec, State
+from containerid.kaggle.transport import quiet_stamina
 from containerid.runs.fetch import fetch
 from containerid.runs.registry import Registry, Run
 
@@ -104,12 +105,13 @@ def test_a_server_that_is_away_for_some_seconds_is_waited_for(storage, run, home
             storage.listen()
 
     storage.plan("best.pt", leave)
+    quiet_stamina()  # its hooks are set once
     stamina.instrumentation.set_on_retry_hooks([come_back])
     try:
         with stamina.set_testing(testing=True, attempts=50):
             assert fetch(run, home=home).verified
     finally:
-        stamina.instrumentation.set_on_retry_hooks(None)
+        stamina.instrumentation.set_on_retry_hooks(())
     assert len(tries) >= 3
 
 

@@ -1,8 +1,8 @@
 import pytest
 
 from containerid.errors import NotFound, UsageError
-from containerid.job import Leg
-from containerid.runs.find import find
+from containerid.job import Leg, Spec, State
+from containerid.runs.find import find, name_of
 from containerid.runs.registry import Run
 
 
@@ -64,3 +64,19 @@ def test_without_any_run_the_first_command_is_named(registry):
 def test_a_version_of_a_kernel_can_be_named(registry):
     found = find(registry, "ada/cid-exp001-1/2")
     assert (found.handle, found.version, found.ours) == ("ada/cid-exp001-1", "2", False)
+
+
+def test_a_run_that_never_reached_its_platform_is_not_the_latest(two):
+    two.add(Run(run="exp002-mistyped", backend="kaggle", experiment="exp002", created="2027-01-01T00:00:00Z"))
+    assert find(two).run == "exp002-mistyped", "it may still go on"
+    two.move("exp002-mistyped", State.REFUSED, "there is no such slug")
+    for name in ("", "exp002"):
+        assert find(two, name).run == "exp002-20260102-000000-bbbbbb"
+    assert find(two, "exp002-mistyped").state is State.REFUSED
+
+
+def test_a_name_that_is_shown_is_one_that_is_found(two):
+    for name in ("bob/some-kernel", "exp001-20260101-000000-aaaaaa"):
+        two.set_spec("exp001-20260101-000000-aaaaaa", Spec(run="exp001-20260101-000000-aaaaaa"))
+        assert name_of(find(two, name)) == name
+    assert name_of(find(two, "bob/some-kernel/3")) == "bob/some-kernel/3"

@@ -79,3 +79,13 @@ def test_consent_is_kept_per_folder_and_branch(registry):
     assert registry.agreed("/work", "main")
     assert not registry.agreed("/work", "dev")
     assert not registry.agreed("/elsewhere", "main")
+
+
+def test_a_registry_that_cannot_be_written_is_made_writable_and_not_moved_away(home, registry, monkeypatch):
+    connect = sqlite3.connect
+    monkeypatch.setattr(
+        "sqlite3.connect", lambda path, **more: connect(f"file:{path}?mode=ro&immutable=1", uri=True, **more)
+    )
+    with pytest.raises(CidError, match="readonly") as failure:
+        Registry(home.registry)
+    assert failure.value.hint == f"chmod u+w {home.registry}, or point CID_HOME elsewhere"

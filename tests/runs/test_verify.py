@@ -2,8 +2,10 @@ import json
 
 import pytest
 
-from containerid.errors import NotFound, OutputsUnverified
+from containerid.errors import CidError, NotFound, OutputsUnverified
 from containerid.runs.fetch import fetch
+from containerid.runs.find import find
+from containerid.runs.resume import resume
 from containerid.runs.verify import verify
 
 
@@ -63,3 +65,10 @@ def test_the_command_tells_it_in_one_document_and_its_exit_code(fetched, cid, tm
     said = cid("verify", fetched.run, "--json")
     assert (said.code, json.loads(said.out)["missing"]) == (10, ["results.csv"])
     assert f"cid fetch {fetched.run}" in said.err
+
+
+def test_a_foreign_kernel_is_named_as_it_is_found(registry, home, platform):
+    for ask in (verify, resume):
+        with pytest.raises(CidError) as failure:
+            ask(find(registry, "bob/his-kernel", backend="platform"), home=home)
+        assert "bob/his-kernel" in failure.value.hint

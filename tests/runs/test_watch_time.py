@@ -176,7 +176,7 @@ def test_heartbeats_keep_a_silent_run_from_being_called_stalled(make, clock, hom
     watch(run, home=home, tell=told.append, inbox=clock)
     assert of(told, Caution) == []
     assert of(told, LogLine) == []
-    assert of(told, Waited)[-2].gpu == 0.93
+    assert (of(told, Waited)[-2].gpu, of(told, Waited)[-2].memory) == (0.93, 0.6)
 
 
 def test_the_live_line_knows_epoch_estimate_and_billed_hours(make, clock, home, registry):

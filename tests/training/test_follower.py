@@ -175,3 +175,9 @@ def test_a_signal_that_got_lost_is_raised_at_the_next_batch(tmp_path: Path) -> N
 def test_metrics_get_our_names() -> None:
     theirs = {"metrics/precision(B)": 0.1, "metrics/mAP50-95(B)": 0.2, "metrics/mAP50(M)": 0.3, "val/box_loss": 9}
     assert flat(theirs, "val") == {"val/precision": 0.1, "val/mAP50-95": 0.2, "val/mAP50(M)": 0.3}
+
+
+def test_the_first_batch_is_timed_from_the_beginning_of_the_session(tmp_path: Path) -> None:
+    training = start(tmp_path)
+    training.trainer.train()
+    assert training.follower._budget.first_batch == 4.0

@@ -80,9 +80,29 @@ def test_an_apple_gpu_is_taken_where_there_is_one() -> None:
         prove(Torch(T4), device="mps")
 
 
-@pytest.mark.parametrize(("named", "device"), [(1, "1"), ([1, 0], "1"), ("cuda:1", "1"), ("0,1", "0"), ("all", "0")])
-def test_the_device_of_the_parameters_counts_when_the_command_names_none(named: object, device: str) -> None:
-    assert prove(Torch(T4, T4), params={"training": {"device": named}}).device == device
+@pytest.mark.parametrize(
+    ("named", "devices"),
+    [(1, "1"), ([1, 0], "1,0"), ("cuda:1", "1"), ("0,1", "0,1"), ("all", "0,1"), ("auto", "0"), ("cuda", "0")],
+)
+def test_the_device_of_the_parameters_counts_when_the_command_names_none(named: object, devices: str) -> None:
+    found = prove(Torch(T4, T4), params={"training": {"device": named}})
+    assert found.devices == devices
+    assert found.device == devices.partition(",")[0]
+    assert found.single.devices == found.device
+
+
+def test_what_is_there_is_told_with_what_is_used() -> None:
+    told = prove(Torch(T4, T4), device="1").told()
+    assert [gpu["used"] for gpu in told["gpus"]] == [False, True]
+    assert told["gpus"][0]["capability"] == "sm_75"
+    assert told["threads"] >= 1
+
+
+def test_the_driver_is_read_where_it_is_written(tmp_path: Path) -> None:
+    file = tmp_path / "version"
+    assert hardware.driver(file) == ""
+    file.write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  560.35.03  Fri Aug 16\nGCC version: 11\n")
+    assert hardware.driver(file) == "560.35.03"
 
 
 def test_a_gpu_number_that_is_not_there_is_refused() -> None:

@@ -11,7 +11,7 @@ from containerid.training.log import Log, say
 
 def session(kind="cpu", heard=lambda beat: None):
     log = SimpleNamespace(heartbeat=heard)
-    return SimpleNamespace(phase="train", hardware=Hardware(kind, kind, index=1), log=log)
+    return SimpleNamespace(phase="train", hardware=Hardware(kind, kind, indices=(1,)), log=log)
 
 
 def test_a_session_on_the_cpu_only_says_that_it_lives():

@@ -13,6 +13,7 @@ from fakes.legs import TINY, Leg, of_folder
 from fakes.sets import content_of, draw_set
 
 from containerid.job import Spec
+from containerid.training import latency
 
 pytestmark = pytest.mark.training
 
@@ -39,7 +40,7 @@ def test_a_run_leaves_everything_and_touches_nothing(leg: Leg, capsys: pytest.Ca
     result = leg.run(data=of_folder(folder), params=chosen, experiment="exp001", project="doors")
 
     assert (leg.code, result.outcome, result.proof) == (0, "succeeded", "CPU"), result.reason
-    assert list(result.timeline) == ["environment", "data", "validate", "train", "evaluate", "report"]
+    assert list(result.timeline) == ["environment", "data", "validate", "train", "first_batch", "evaluate", "report"]
     wanted = {f"{split}/{name}" for split in ("val", "test") for name in ("mAP50", "mAP50-95", "precision", "recall")}
     assert set(result.metrics) == wanted | {"speed/inference"}
     assert content_of(folder) == before, "neither caches nor a JPEG that was saved anew"
@@ -53,6 +54,7 @@ def test_a_run_leaves_everything_and_touches_nothing(leg: Leg, capsys: pytest.Ca
     assert used | passed == used
     assert capsys.readouterr().out.count("CID_PROGRESS ") == 2
     check_records(leg)
+    check_evaluation(leg)
     check_checkpoint(leg)
 
 
@@ -65,7 +67,23 @@ def check_records(leg: Leg) -> None:
     assert told["weights"]["best.pt"]["sha256"] == leg.manifest()["weights/best.pt"]["sha256"]
     assert told["confusion"]["conf"] == 0.25
     assert told["metrics"] == leg.result().metrics
-    assert "| test/mAP50 |" in (leg.out / "summary.md").read_text()
+    assert "| mAP50 |" in (leg.out / "summary.md").read_text()
+
+
+def check_evaluation(leg: Leg) -> None:
+    """What our own arithmetic says of the passes is what Ultralytics says."""
+    told = json.loads((leg.out / "evaluation.json").read_text())
+    assert (told["task"], told["split"], told["images"], told["boxes"]) == ("detect", "test", 4, 4)
+    for name in ("mAP50", "mAP50-95"):
+        assert told["intervals"][name]["value"] == pytest.approx(told["metrics"][name], abs=1e-6)
+        assert told["metrics"][name] == leg.result().metrics[f"test/{name}"]
+    point, matrix = told["operating"], told["confusion"]["matrix"]
+    assert point["true"] + point["missed"] == 4
+    assert sum(matrix[0]) == point["true"] + point["false"]
+    assert told["speed"]["inference"]["median"] == leg.result().metrics["speed/inference"] > 0
+    assert told["model"]["bytes"] == leg.manifest()["weights/best.pt"]["size"]
+    pictures = {each["picture"] for each in told["mistakes"]["worst"]}
+    assert pictures == {name for name in leg.manifest() if name.startswith("test/worst/")}
 
 
 def check_checkpoint(leg: Leg) -> None:
@@ -99,7 +117,8 @@ def test_a_budget_pauses_with_a_checkpoint_that_can_be_gone_on_from(leg: Leg) ->
 
 
 def test_an_error_after_the_training_is_a_failed_run_that_keeps_its_weights(leg: Leg) -> None:
-    (leg.out / "summary.md").mkdir(parents=True)
+    for name in ("summary.md", "metadata.json"):
+        (leg.out / name).mkdir(parents=True)
     result = leg.run(data=of_folder(draw_set(leg.folder / "doors")))
     assert (leg.code, result.outcome, result.phase) == (7, "failed", "report")
     assert result.reason.startswith("IsADirectoryError: ")
@@ -107,7 +126,11 @@ def test_an_error_after_the_training_is_a_failed_run_that_keeps_its_weights(leg:
     assert "test/mAP50" in result.metrics
 
 
-def test_a_gate_that_is_not_met_is_a_finished_run_that_failed(leg: Leg) -> None:
+def test_a_gate_that_is_not_met_is_a_finished_run_that_failed(leg: Leg, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise OSError("no clock")
+
+    monkeypatch.setattr(latency, "measure", broken)
     folder = draw_set(leg.folder / "doors")
     (folder / "data.yaml").write_text("train: images/train\nval: images/val\nnames: [door]\n")
     result = leg.run(data=of_folder(folder), params=params() | {"gates": {"val/mAP50": 0.99}})
@@ -115,6 +138,12 @@ def test_a_gate_that_is_not_met_is_a_finished_run_that_failed(leg: Leg) -> None:
     assert result.reason.startswith("gates not met: val/mAP50 0")
     assert {"metadata.json", "summary.md"} <= set(leg.manifest())
     assert "there is no test split" in leg.log()
+    assert "caution: speed: OSError: no clock; the run goes on without" in leg.log()
+    told = json.loads((leg.out / "evaluation.json").read_text())
+    assert (told["split"], told["images"], "mistakes" in told) == ("val", 4, True)
+    assert told["confusion"]["matrix"], "without plots Ultralytics would leave it empty"
+    assert not any(name.startswith("test/") for name in result.metrics)
+    assert json.loads((leg.out / "metadata.json").read_text())["gates"][0]["met"] is False
 
 
 def test_weights_that_are_nowhere_stop_a_run_without_internet(leg: Leg) -> None:

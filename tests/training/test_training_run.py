@@ -165,3 +165,16 @@ def test_a_signal_ends_the_run_with_a_result(leg: Leg, number: signal.Signals) -
     assert (result.outcome, result.reason, result.exit_code) == ("cancelled", f"stopped by {number.name} in train", 8)
     assert lines[-1].startswith("CID_RESULT ")
     verify(leg)
+
+
+def test_the_phases_before_this_process_are_in_the_timeline(leg: Leg) -> None:
+    leg.before = {"CID_TIMELINE": '{"code": 1.5, "hardware": 4, "packages": 9.25}'}
+    timeline = leg.run(data=Data(source="none")).timeline
+    assert list(timeline) == ["code", "hardware", "packages", "environment", "data"]
+    assert (timeline["code"], timeline["packages"]) == (1.5, 9.25)
+
+
+@pytest.mark.parametrize("told", ["", "no JSON", "[1]", '{"code": null}', '{"code": "long"}'])
+def test_phases_that_nobody_can_read_are_left_out(leg: Leg, told: str) -> None:
+    leg.before = {"CID_TIMELINE": told}
+    assert list(leg.run(data=Data(source="none")).timeline) == ["environment", "data"]

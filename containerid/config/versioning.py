@@ -1,0 +1,28 @@
+"""How models are versioned."""
+
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+from containerid.config.rules import Rule, word
+from containerid.config.sections import Section, obeys
+
+
+def _inside(value: Any) -> str:
+    path = PurePosixPath(value)
+    if path.is_absolute() or not path.name or ".." in path.parts or path.parts[0] in {".git", ".dvc"}:
+        raise ValueError
+    return path.as_posix()
+
+
+class Versioning(Section):
+    """How models are versioned.
+
+    Attributes:
+        promote: `on-pass` promotes a run that met its gates as soon as it was fetched; `never` leaves it to you.
+        path: the folder of the promoted model, from the project's; its last part begins the names of versions.
+    """
+
+    promote: Annotated[Literal["never", "on-pass"], obeys(word("never", "on-pass"))] = "never"
+    path: Annotated[str, obeys(Rule("a folder in the project such as `weights/detection`", _inside))] = (
+        "weights/detection"
+    )

@@ -1,0 +1,54 @@
+from dataclasses import replace
+
+import pytest
+
+from containerid.job import Result
+from containerid.runs.registry import Run
+from containerid.runs.standing import Standing, stand
+
+
+def trained(number: int, score: float, **changed) -> Run:
+    result = Result(run=f"a-{number}", outcome="succeeded", phase="report", metrics={"val/mAP50": score})
+    run = Run(run=f"a-{number}", backend="kaggle", project="doors", experiment="exp001", result=result)
+    return replace(run, **{"created": f"2026-01-0{number}T00:00:00Z", "spec": {"run": f"a-{number}"}, **changed})
+
+
+def test_a_run_stands_beside_the_best_one_before_it():
+    runs = [trained(1, 0.80), trained(2, 0.89), trained(3, 0.85), trained(4, 0.91), trained(5, 0.99)]
+    standing = stand(runs[3], runs)
+    assert standing == Standing("val/mAP50", 0.91, 0.89, "a-2", True)
+    assert str(standing) == "+0.020 against a-2, the best before"
+    assert standing.document()["difference"] == 0.02
+
+
+def test_the_first_run_of_an_experiment_stands_alone():
+    assert stand(trained(1, 0.8), [trained(1, 0.8), trained(2, 0.9)]) is None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"experiment": "exp002"},
+        {"project": "windows"},
+        {"spec": {"run": "a-1", "quick": True}},
+        {"result": None},
+        {"result": Result(run="a-1", outcome="failed", phase="train", metrics={"val/mAP50": 0.9})},
+        {"result": Result(run="a-1", outcome="succeeded", phase="report", metrics={"accuracy": 0.9})},
+    ],
+    ids=["experiment", "project", "quick", "no result", "ended on the way", "other metrics"],
+)
+def test_what_cannot_be_compared_does_not_count(changed):
+    assert stand(trained(2, 0.8), [trained(1, 0.9, **changed)]) is None
+    assert stand(trained(2, 0.8, **changed), [trained(1, 0.9)]) is None
+
+
+def test_a_run_that_missed_its_gates_was_trained_to_its_end_and_counts():
+    missed = trained(1, 0.9)
+    missed = replace(missed, result=replace(missed.result, outcome="failed", exit_code=7))
+    assert str(stand(trained(2, 0.88), [missed])) == "-0.020 against a-1, the best before"
+
+
+def test_other_data_is_said():
+    one, two = ({"data": {"digest": each * 64}} for each in "ab")
+    assert str(stand(trained(2, 0.9, spec=two), [trained(1, 0.8, spec=one)])).endswith(", on other data")
+    assert stand(trained(2, 0.9, spec=two), [trained(1, 0.8, spec={"data": {"digest": ""}})]).same_data

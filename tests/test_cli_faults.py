@@ -1,0 +1,116 @@
+"""The command line when what lies around it fails: the platform is silent, a pipe is closed, a folder is gone."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import stamina
+from fakes.platform import Platform, PlatformBackend
+
+from containerid import backends
+from containerid.errors import Refused, Unreachable
+from containerid.job import State, Status
+from containerid.kaggle import transport
+from containerid.retries import RETRIES
+
+PARAMS = """
+detection:
+  model: {architecture: yolo11n, pretrained: false}
+  data: {provider: synthetic}
+experiments:
+  exp001: {}
+"""
+
+
+@pytest.fixture(autouse=True)
+def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Platform:
+    PlatformBackend.current = Platform(files={"weights/best.pt": b"weights"}, log=["hello"], ending="succeeded")
+    row = backends.Entry("fakes.platform:PlatformBackend", git="branch", first=0.001, cap=0.002)
+    monkeypatch.setitem(backends.TABLE, "kaggle", row)
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project/params.yaml").write_text(PARAMS, encoding="utf-8")
+    monkeypatch.chdir(tmp_path / "project")
+    return PlatformBackend.current
+
+
+def test_a_status_that_nobody_answered_shows_what_was_known_and_ends_with_6(cid, platform):
+    platform.says = [Unreachable("the network is gone")]
+    cid("train", "--kaggle", "-e", "exp001", "--detach")
+    said = cid("status")
+    assert (said.code, "queued" in said.out) == (6, True)
+    assert said.err.count("the network is gone") == 1
+    assert "looked at again" not in said.err, "nobody goes on looking"
+    assert cid("status", "--json").document["state"] == "queued"
+    assert cid("status", "--exit-code").code == 6
+
+
+def test_an_active_run_that_cannot_be_asked_is_not_fetched_and_ends_with_6(cid, platform):
+    platform.says = [Unreachable("the network is gone")]
+    cid("train", "--kaggle", "-e", "exp001", "--detach")
+    assert cid("fetch").code == 6
+
+
+def test_the_latest_run_is_one_that_reached_its_platform(cid, platform):
+    platform.says = [Status(State.RUNNING)]
+    cid("train", "--kaggle", "-e", "exp001", "--detach")
+    platform.answer, platform.arrives = Refused("no such slug"), False
+    assert cid("train", "--kaggle", "-e", "exp001", "--new").code == 5
+    for name in ((), ("exp001",)):
+        assert cid("status", *name, "--json").document["state"] == "running"
+
+
+def test_a_request_that_is_tried_again_is_said_once_and_nothing_else_is(capfd):
+    told, left = [], [transport.Transient(Unreachable("gone")) for _ in range(3)]
+
+    def attempt() -> str:
+        if left:
+            raise left.pop()
+        return "there"
+
+    RETRIES.listen(told.append)
+    with stamina.set_testing(testing=True, attempts=5):
+        assert transport.patiently(attempt) == "there"
+        left.append(transport.Transient(Unreachable("gone again")))
+        assert transport.patiently(attempt) == "there"
+    assert [(event.name, event.detail) for event in told] == [("again", "gone; trying for up to 120 s")]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_pipe_that_was_closed_ends_as_with_any_tool(cid, platform):
+    platform.log = [f"line {number}" for number in range(50_000)]
+    cid("train", "--kaggle", "-e", "exp001", "--detach")
+    reader, writer = os.pipe()
+    os.close(reader)
+    code = "import sys; sys.path[:0] = ['.', 'tests']; from containerid.__main__ import main; main()"
+    for arguments in (["ls"], ["ls", "--json"], ["params", "-e", "exp001"], ["--help"], ["--version"]):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], stdout=writer, stderr=subprocess.PIPE, text=True, check=False
+        )
+        assert (arguments, done.returncode, done.stderr) == (arguments, 141, "")
+    os.close(writer)
+
+
+def test_a_working_folder_that_is_gone_is_one_line(cid, tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    said = cid("params")
+    assert (said.code, "the working folder is gone" in said.err, "defect" in said.err) == (1, True, False)
+    assert "try: cd" in said.err
+
+
+def test_a_place_that_cannot_be_is_one_line_with_its_path(cid, tmp_path):
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+    said = cid("emulator", "serve", "--state", str(tmp_path / "file" / "x"))
+    assert (said.code, "defect" in said.err) == (1, False)
+    assert f"{tmp_path}/file/x: Not a directory" in said.err
+
+
+@pytest.mark.parametrize("group", [(), ("secrets",), ("emulator",)])
+def test_a_group_alone_shows_its_help_and_no_error(cid, group):
+    said = cid(*group)
+    assert (said.code, "error" in said.err) == (2, False)
+    assert said.err.startswith("Usage: cid")

@@ -1,0 +1,94 @@
+import pytest
+
+from containerid.training.advice import Case, advise
+from containerid.training.curves import FITNESS
+
+QUALITY = ["val/mAP50"]
+
+
+def rows(fitness, train=None, val=None):
+    count = len(fitness)
+    return [
+        {"epoch": number + 1, FITNESS: score, "train/box_loss": left, "val/box_loss": right}
+        for number, (score, left, right) in enumerate(
+            zip(fitness, train or [1.0] * count, val or [1.0] * count, strict=True)
+        )
+    ]
+
+
+FLAT = rows([0.6] * 40)
+CASES = {
+    "still rose at the end (+0.030 over the last 4 epochs): more epochs, such as --set training.epochs=80": Case(
+        rows=rows([0.3 + 0.0075 * number for number in range(40)]), epochs=40
+    ),
+    "rises since epoch 11 while that on train falls": Case(
+        rows=rows(
+            [0.6] * 40,
+            [1 - 0.02 * number for number in range(40)],
+            [1 - 0.03 * number if number <= 10 else 0.7 + 0.02 * (number - 10) for number in range(40)],
+        ),
+        epochs=40,
+    ),
+    "it stopped after epoch 40 of 100, nothing being better than epoch 1": Case(rows=FLAT, epochs=100, unmet=QUALITY),
+    "it learned next to nothing (val/mAP50 0.010)": Case(metrics={"val/mAP50": 0.01}),
+    "worse on test than on val (mAP50 0.800 against 0.900)": Case(metrics={"val/mAP50": 0.9, "test/mAP50": 0.8}),
+    "few boxes of a class (handle 12, over all splits)": Case(boxes={"door": 500, "handle": 12}),
+    "handle is the weakest class (mAP50 0.500, the others 0.900)": Case(
+        per_class={"door": {"mAP50": 0.9}, "lock": {"mAP50": 0.9}, "handle": {"mAP50": 0.5}}
+    ),
+    "misses more than it invents (precision 0.950, recall 0.700 at confidence 0.25)": Case(
+        operating={"confidence": 0.25, "precision": 0.95, "recall": 0.7}
+    ),
+    "invents more than it misses (precision 0.700, recall 0.950 at confidence 0.25)": Case(
+        operating={"confidence": 0.25, "precision": 0.7, "recall": 0.95}
+    ),
+    "5 boxes count as false though the model is sure of them": Case(sure=5),
+    "too slow on this hardware": Case(unmet=["speed/inference"]),
+    "no curve shows why": Case(unmet=QUALITY),
+}
+
+
+@pytest.mark.parametrize(("line", "case"), CASES.items(), ids=[line[:30] for line in CASES])
+def test_advice_comes_with_the_numbers_that_speak_for_it(line, case):
+    (found,) = advise(case)
+    assert line in found
+
+
+GOOD = {
+    "metrics": {"val/mAP50": 0.95, "test/mAP50": 0.93},
+    "boxes": {"door": 500, "lock": 40},
+    "per_class": {"door": {"mAP50": 0.94}, "lock": {"mAP50": 0.92}},
+    "operating": {"confidence": 0.25, "precision": 0.93, "recall": 0.9},
+}
+
+
+def test_a_good_run_gets_none():
+    assert advise(Case(rows=rows([0.7] * 100), epochs=100, **GOOD)) == []
+    assert advise(Case()) == []
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case(rows=rows([0.1, 0.2, 0.4]), epochs=3),
+        Case(rows=rows([0.3 + 0.01 * number for number in range(40)]), epochs=100),
+        Case(rows=[{"epoch": 1}] * 50, epochs=50),
+        Case(operating={"confidence": 0.25, "precision": None, "recall": 0.0}),
+        Case(metrics={"accuracy": 0.01}),
+        Case(sure=2),
+    ],
+    ids=[
+        "too short to tell",
+        "stopped by patience, with its gates met",
+        "no curves",
+        "nothing predicted",
+        "own metrics",
+        "a few sure errors",
+    ],
+)
+def test_what_the_numbers_do_not_say_is_not_said(case):
+    assert advise(case) == []
+
+
+def test_a_metric_that_is_no_number_is_next_to_nothing():
+    assert "nothing" in advise(Case(metrics={"val/mAP50": float("nan")}))[0]

@@ -1,0 +1,56 @@
+"""How busy the machine was."""
+
+from types import SimpleNamespace
+from typing import Any
+
+from containerid.training.hardware import Hardware
+from containerid.training.sampling import Meter, Sample
+
+SAMPLES = [Sample(0.5, 2 * 2**30, 60), Sample(1.0, 4 * 2**30, 72)]
+
+
+def session(*indices: int) -> Any:
+    return SimpleNamespace(hardware=Hardware("cuda", "", (), indices), extras={})
+
+
+def test_gpus_are_summed_up() -> None:
+    told, left = session(1), list(SAMPLES)
+    meter = Meter(told, look=lambda _: left.pop(0), every=0.001)
+    with meter:
+        meter._thread.join(10)
+        assert meter.latest == {"gpu": 1.0, "gpu_memory_gib": 4.0, "gpu_celsius": 72}
+    assert told.extras["usage"]["gpus"] == {
+        "1": {
+            "busy": {"mean": 0.75, "max": 1.0},
+            "memory_gib": {"mean": 3.0, "max": 4.0},
+            "temperature": {"max": 72},
+            "samples": 2,
+        }
+    }
+
+
+def test_where_nothing_can_be_asked_the_process_itself_is_told() -> None:
+    told = session(0)
+
+    def refuse(_: int) -> Sample:
+        raise OSError("NVML Shared Library Not Found")
+
+    with Meter(told, look=refuse, every=0.001) as meter:
+        meter._thread.join(10)
+    assert set(told.extras["usage"]) == {"cpus", "memory_gib"}
+    assert told.extras["usage"]["memory_gib"] > 0
+
+
+def test_the_pace_is_that_of_the_training_alone() -> None:
+    moments = iter([0.0, 10.0, 14.0, 20.0, 22.0, 30.0, 34.0, 40.0])
+    told = session()
+    trainer = SimpleNamespace(train_loader=SimpleNamespace(dataset=range(64)))
+    callbacks: dict[str, Any] = {}
+    meter = Meter(told, clock=lambda: next(moments))
+    meter.follow(SimpleNamespace(add_callback=callbacks.__setitem__))
+    with meter:
+        for _ in range(3):
+            callbacks["on_train_epoch_start"](trainer)
+            callbacks["on_train_epoch_end"](trainer)
+    assert told.extras["usage"]["images_per_second"] == 16.0
+    assert meter.latest == {"images_per_second": 16.0}

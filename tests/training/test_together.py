@@ -1,0 +1,127 @@
+"""Several processes train one model. There are no GPUs here: they compute on the CPU, or only play their part."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes.legs import TINY, Leg, of_folder
+from fakes.sets import draw_set
+
+from containerid.training import hardware, together
+from containerid.training.hardware import Hardware
+
+GLOO = """
+import os, sys
+from pathlib import Path
+import torch.distributed as group
+group.init_process_group("gloo")
+from ultralytics.engine import trainer, validator
+whole = trainer.BaseTrainer.final_eval
+def final_eval(self):
+    validator.RANK = -1  # It would look for the GPU of this number.
+    whole(self)
+trainer.BaseTrainer.final_eval = final_eval
+from containerid.training import worker
+code = worker.main(Path(sys.argv[1]))
+sys.stdout.flush()
+os._exit(code)
+"""
+"""What `containerid.training.worker` does where its trainer, on a CPU, sets up no group of its own."""
+PLAYED = """
+import json, sys, time
+plan = json.load(open(sys.argv[1]))
+print('CID_PROGRESS {"epoch": 1, "epochs": 2, "metrics": {"val/mAP50": 0.5}, "eta": 1.0}', flush=True)
+def end(**how):
+    json.dump(how, open(plan["ending"], "w"))
+    sys.exit()
+"""
+
+
+@pytest.fixture
+def leg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Leg:
+    """A machine whose two GPUs are its processor."""
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    monkeypatch.setattr(hardware, "prove", lambda _: Hardware("cpu", "2 × processor", (), (0, 1)))
+    draw_set(tmp_path / "doors")
+    return Leg(tmp_path)
+
+
+@pytest.fixture
+def processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Decide what the processes are."""
+
+    def are(script: str, *launcher: str) -> None:
+        file = tmp_path / "process.py"
+        file.write_text(script, encoding="utf-8")
+        monkeypatch.setattr(together, "command", lambda plan, _: [sys.executable, *launcher, str(file), str(plan)])
+
+    return are
+
+
+def run(leg: Leg, **training: Any) -> Any:
+    return leg.run(data=of_folder(leg.folder / "doors"), params=TINY | {"training": {**TINY["training"], **training}})
+
+
+@pytest.mark.training
+def test_two_processes_train_one_model(leg: Leg, processes: Callable[..., None]) -> None:
+    port = str(together._port())
+    processes(GLOO, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", port)
+    result = run(leg, epochs=2)
+    assert (leg.code, result.outcome) == (0, "succeeded"), result.reason
+    assert {"val/mAP50", "test/mAP50"} <= set(result.metrics)
+    told = json.loads((leg.out / "metadata.json").read_text())
+    assert "alone" not in told
+    assert told["epochs"] == 2
+    assert told["usage"]["images_per_second"] > 0
+    assert (leg.out / "results.csv").read_text().count("\n") == 3
+    assert leg.log().count("CID_PROGRESS ") == 2
+
+
+@pytest.mark.training
+def test_processes_that_do_not_train_together_are_said_aloud_and_one_goes_on(
+    leg: Leg, processes: Callable[..., None]
+) -> None:
+    processes("raise SystemExit('NCCL error: unhandled system error')")
+    result = run(leg)
+    assert (leg.code, result.outcome) == (0, "succeeded"), result.reason
+    caution = "caution: the GPUs do not train together (they ended without a word; the last was: NCCL error"
+    assert caution in leg.log()
+    assert "it goes on with GPU 0" in leg.log()
+    assert json.loads((leg.out / "metadata.json").read_text())["alone"].startswith("they ended without a word")
+
+
+def test_a_pause_of_the_first_process_is_the_runs(leg: Leg, processes: Callable[..., None]) -> None:
+    processes(PLAYED + "end(paused='the time budget of 60 s ended after epoch 1', epochs=1, checkpoint={'epoch': 1})")
+    result = run(leg)
+    assert (leg.code, result.outcome, result.reason) == (9, "paused", "the time budget of 60 s ended after epoch 1")
+    assert result.checkpoint == {"epoch": 1}
+
+
+def test_silence_ends_them(leg: Leg, processes: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(together.train, "__defaults__", (0.3,))
+    processes(PLAYED + "time.sleep(600)")
+    monkeypatch.setattr(together, "_FAREWELL", 5.0)
+    seen: list[str] = []
+
+    def alone(*_: object, **__: object) -> Any:
+        raise RuntimeError(f"alone: {seen}")
+
+    monkeypatch.setattr("containerid.training.train.attempt", alone)
+    result = run(leg)
+    assert "they said nothing for 0 s" in leg.log()
+    assert result.reason.startswith("RuntimeError: alone")
+
+
+@pytest.mark.parametrize(("batch", "shared"), [(16, 16), (17, 16), (1, 2), (-1, 32), (0.7, 32)])
+def test_a_batch_is_shared_evenly(batch: float, shared: int) -> None:
+    assert together.share(batch, 2) == shared
+
+
+def test_the_launcher_of_pytorch_starts_a_process_for_each_gpu(tmp_path: Path) -> None:
+    command = together.command(tmp_path / "plan.json", 2)
+    assert command[1:5] == ["-m", "torch.distributed.run", "--nproc_per_node", "2"]
+    assert command[-3:] == ["--module", "containerid.training.worker", str(tmp_path / "plan.json")]
