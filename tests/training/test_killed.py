@@ -1,0 +1,132 @@
+"""A training that is killed, wherever that happens, goes on or finishes with the next start."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes.legs import TINY, Leg, of_folder
+from fakes.sets import draw_set
+
+from containerid.job import Data, Past, Spec
+
+pytestmark = [pytest.mark.training, pytest.mark.kills]
+
+EPOCHS = 3
+ASKED = {**TINY, "training": {**TINY["training"], "epochs": EPOCHS, "optimizer": "AdamW", "learning_rate": 0.01}}
+KILLING = Path(__file__).parents[1] / "fakes" / "killing"
+PLACES = {
+    "the first epoch": 0,
+    "the middle of an epoch": 1,
+    "a validation": 1,
+    "the writing of a checkpoint": 1,
+    "the writing of the best weights": None,
+    "the stripping of the weights": EPOCHS,
+    "the evaluation": EPOCHS,
+    "the writing of the report": EPOCHS,
+}
+"""How many epochs are complete by then; None where that depends on which one is the best."""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
+    return of_folder(draw_set(tmp_path_factory.mktemp("set") / "doors"))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, data: Data) -> Leg:
+    """The same training, which nobody has killed."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "project").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder / "project")
+        leg = Leg(folder)
+        assert leg.run(data=data, params=ASKED).outcome == "succeeded"
+    return leg
+
+
+@pytest.fixture
+def leg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: Data) -> Leg:
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    spec = Spec(run="r1", device="cpu", params=ASKED, data=data)
+    (tmp_path / "spec.json").write_text(json.dumps(spec.to_dict()), encoding="utf-8")
+    return Leg(tmp_path)
+
+
+def kill(leg: Leg, place: str) -> None:
+    """Start the training as a process that is killed there."""
+    path = os.pathsep.join([str(KILLING), *filter(None, [os.environ.get("PYTHONPATH")])])
+    places = ["--spec", leg.folder / "spec.json", "--out", leg.out, "--input", leg.folder / "input"]
+    done = subprocess.run(
+        [sys.executable, "-m", "containerid.training", *places],
+        env={**os.environ, "KILLED_AT": place, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
+
+
+def rows(leg: Leg) -> list[dict[str, str]]:
+    with (leg.out / "results.csv").open() as file:
+        return [{name: value for name, value in row.items() if name != "time"} for row in csv.DictReader(file)]
+
+
+def told(leg: Leg) -> list[int]:
+    return [json.loads(line)["epoch"] for line in (leg.out / "progress.jsonl").read_text().splitlines()]
+
+
+def metadata(leg: Leg) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((leg.out / "metadata.json").read_text())
+    return document
+
+
+def check_that_nothing_is_lost(leg: Leg, whole: Leg) -> None:
+    """It is the training that was never killed: every epoch once, the same numbers, a record that is complete."""
+    result = leg.result()
+    assert (leg.code, result.outcome, result.reason) == (0, "succeeded", "")
+    assert rows(leg) == rows(whole)
+    assert told(leg) == list(range(1, EPOCHS + 1))
+    timed = {"speed/inference"}
+    mine, theirs = ({k: v for k, v in each.result().metrics.items() if k not in timed} for each in (leg, whole))
+    assert mine == pytest.approx(theirs, abs=1e-6)
+    assert metadata(leg)["best_epoch"] == metadata(whole)["best_epoch"]
+    files = {path.relative_to(leg.out).as_posix() for path in leg.out.rglob("*") if path.is_file()}
+    assert set(leg.manifest()) == files - {"manifest.json"}
+    assert {"weights/best.pt", "weights/last.pt", "report.html", "metadata.json", "summary.md"} <= files
+    assert files == {path.relative_to(whole.out).as_posix() for path in whole.out.rglob("*") if path.is_file()}
+    sizes = {name: (leg.out / name).stat().st_size for name in ("weights/best.pt", "weights/last.pt")}
+    assert all(size == pytest.approx((whole.out / name).stat().st_size, rel=0.02) for name, size in sizes.items())
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_training_that_is_killed_goes_on_when_it_is_started_again(leg: Leg, whole: Leg, place: str) -> None:
+    kill(leg, place)
+    assert not (leg.out / "manifest.json").exists(), "nobody takes it for complete"
+    leg.run_file()
+    check_that_nothing_is_lost(leg, whole)
+    if PLACES[place]:
+        assert f"goes on after epoch {PLACES[place]} of {EPOCHS}, leg 1" in leg.log()
+
+
+def test_a_leg_that_is_killed_again_goes_on_from_its_own_checkpoint(leg: Leg, whole: Leg, data: Data) -> None:
+    """Its outputs are attached from elsewhere, and older than what it kept itself before it was killed."""
+    kill(leg, "the middle of an epoch")
+    before = leg.folder / "input/before"
+    before.parent.mkdir()
+    leg.out.rename(before)
+    past = Past(kind="kernel", source="ada/before")
+    spec = Spec(run="r1", device="cpu", params=ASKED, data=data, leg=2, past=past)
+    (leg.folder / "spec.json").write_text(json.dumps(spec.to_dict()), encoding="utf-8")
+    kill(leg, "the evaluation")
+    leg.run_file()
+    check_that_nothing_is_lost(leg, whole)
+    assert "goes on after epoch 1 of 3, leg 2" in leg.log()
+    assert "goes on after epoch 3 of 3, leg 2" in leg.log()
