@@ -165,12 +165,14 @@ class Storage:
 
     def listen(self) -> None:
         """Take connections, on the port as before."""
+        self.away = False
         self._listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, args=[self._listener], daemon=True).start()
 
     def refuse(self) -> None:
-        """Take none."""
+        """Take none, and answer on none that are open."""
+        self.away = True
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -208,6 +210,8 @@ class Storage:
                     name, _, value = line.partition(":")
                     head[name.lower()] = value.strip()
                 body = file.read(int(head.get("content-length", 0)))
+                if self.away:
+                    return
                 self._answer(Line(peer, self.over), start.split()[1], Asked(start.split()[1], head, number), body)
 
     def _answer(self, line: Line, path: str, asked: Asked, body: bytes) -> None:

@@ -1,7 +1,6 @@
-import itertools
-
 """The 25 ways in which a download goes wrong, each on a real server: the file arrives, or what was there stays."""
 
+import itertools
 import os
 import resource
 import signal
