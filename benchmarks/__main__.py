@@ -1,6 +1,6 @@
 """Run every benchmark: `python -m benchmarks`."""
 
-from benchmarks import check, defects, fetch, overhead, startup, submit_fuzz, watching
+from benchmarks import bootstrap, check, defects, fetch, overhead, startup, submit_fuzz, watching
 
 if __name__ == "__main__":
     startup.main()
@@ -9,4 +9,5 @@ if __name__ == "__main__":
     submit_fuzz.main()
     check.main()
     defects.main()
+    bootstrap.main()
     overhead.main()

@@ -143,6 +143,31 @@ FixOption = Annotated[bool, typer.Option("--fix", help="Write a mended copy besi
 HtmlOption = Annotated[
     Path | None, typer.Option("--html", metavar="FILE", help="Write the report as a page with pictures of the worst.")
 ]
+SourceArg = Annotated[
+    Path, typer.Argument(metavar="SOURCE", help="A folder with images and annotations, or a file of annotations.")
+]
+SplitArg = Annotated[Path, typer.Argument(metavar="FOLDER", help="A set, or images with labels and no splits.")]
+NewSetOption = Annotated[Path, typer.Option("--to", metavar="FOLDER", help="The new set; nothing may be there yet.")]
+FormatOption = Annotated[str, typer.Option("--format", metavar="NAME", help="voc, coco, cvat, yolo or auto.")]
+NamesOption = Annotated[
+    str, typer.Option("--names", metavar="A,B,…", help="Only these classes, in this order; else all.")
+]
+SharesOption = Annotated[
+    str, typer.Option("--split", metavar="SHARES", help="train/val/test, such as 0.8/0.1/0.1; else its own splits.")
+]
+SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Another one draws another split.")]
+GroupOption = Annotated[
+    str,
+    typer.Option(
+        "--group", metavar="PATTERN", help="What this regular expression finds in a name stays in one split; or folder."
+    ),
+]
+LinkOption = Annotated[
+    bool, typer.Option("--link/--copy", help="Give images a second name where the disk can, or copy them.")
+]
+StatsPageOption = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", help="Write a page with charts and pictures.")
+]
 PortOption = Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")]
 StateOption = Annotated[
     Path | None, typer.Option("--state", metavar="DIR", help="Where it keeps what is pushed to it.")

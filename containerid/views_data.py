@@ -25,20 +25,22 @@ def show_report(screen: Screen, report: Report) -> None:
     if report.sizes:
         screen.say(f"images: {' to '.join('x'.join(map(str, size)) for size in report.sizes.values())} pixels")
     shown: Counter[str] = Counter()
+    tried: set[tuple[str, str]] = set()
     numbers = Counter(each.kind for each in report.findings)
     for finding in report.findings:
         shown[finding.kind] += 1
         if screen.manner.verbose or shown[finding.kind] <= _EACH:
-            _show_finding(screen, finding)
+            _show_finding(screen, finding, advise=(finding.kind, finding.fix) not in tried)
+            tried.add((finding.kind, finding.fix))
         elif shown[finding.kind] == numbers[finding.kind]:
             more = numbers[finding.kind] - _EACH
             screen.say(f"  … and {more:,} more {finding.kind}; -v shows all", style=_STYLES[finding.severity])
     _show_verdict(screen, report)
 
 
-def _show_finding(screen: Screen, finding: Finding) -> None:
+def _show_finding(screen: Screen, finding: Finding, *, advise: bool) -> None:
     screen.say(f"{finding} [{finding.kind}]", style=_STYLES[finding.severity])
-    if finding.fix and finding.severity != INFO:
+    if advise and finding.fix and finding.severity != INFO:
         screen.say(f"  try: {finding.fix}")
 
 

@@ -98,3 +98,21 @@ def test_looking_deeper_says_what_it_needs(cid: Cid, folder: Path, monkeypatch: 
     said = cid("data", "check", "doors", "--deep")
     assert said.code == 2
     assert "pip install 'containerid[data]'" in said.err
+
+
+def test_a_page_that_cannot_be_written_gives_one_document(cid: Cid, folder: Path) -> None:
+    Path("taken").write_text("")
+    said = cid("data", "check", "doors", "--html", "taken/page.html", "--json")
+    assert said.code == 1
+    assert said.document["error"]["code"] == 1
+
+
+def test_polygons_are_no_finding_in_a_project_that_segments(cid: Cid, folder: Path) -> None:
+    for label in (folder / "labels").glob("*/*.txt"):
+        label.write_text("0 0.1 0.1 0.5 0.1 0.5 0.5 0.1 0.5\n")
+    told = cid("data", "check", str(folder), "--json")
+    assert "label-polygon" in told.document["kinds"]
+    params = "detection: {model: {architecture: yolo11n-seg}}\n"
+    Path("params.yaml").write_text(params, encoding="utf-8")
+    told = cid("data", "check", str(folder), "--json")
+    assert (told.code, told.document["kinds"]) == (0, {})

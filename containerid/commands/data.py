@@ -11,7 +11,9 @@ from containerid.command import app, command
 if TYPE_CHECKING:
     from containerid.console import Screen
 
-data_app = typer.Typer(help="Images on Kaggle.", no_args_is_help=True, rich_markup_mode=None)
+data_app = typer.Typer(
+    help="Detection sets: check, import, split, count, send.", no_args_is_help=True, rich_markup_mode=None
+)
 app.add_typer(data_app, name="data")
 
 
@@ -34,10 +36,11 @@ def check(
     from containerid.views_data import show_mended, show_report
 
     checked = check_data(path, folder=Path.cwd(), home=runs.Home.of_user(), deep=deep, fix=fix)
+    if html:
+        write_page(html, checked.report, checked.file.parent)
     screen.document(checked.document())
     show_report(screen, checked.report)
     if html:
-        write_page(html, checked.report, checked.file.parent)
         screen.say(f"page: {html}")
     if checked.mended:
         show_mended(screen, checked.mended)

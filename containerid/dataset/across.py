@@ -98,6 +98,8 @@ def lookalikes(everything: Sequence[Member], prints: Mapping[str, bytes], root: 
     from containerid.dataset.likeness import pairs
 
     seen = [member for member in everything if member.path in prints]
+    if not seen:
+        return
     first: dict[int, tuple[bool, int]] = {}
     for earlier, later in pairs([prints[member.path] for member in seen]):
         across = seen[earlier].split != seen[later].split

@@ -114,7 +114,9 @@ class _Checking:
         for index, name in enumerate(names):
             self.report.classes[name] += total[index]
         file = self.dataset.file.name
-        yield from _few(self.report.counts, minimum, file, self.dataset.lines)
+        faulty = {fault.line for fault in self.dataset.faults}
+        asked = {split: least for split, least in minimum.items() if self.dataset.lines.get(split) not in faulty}
+        yield from _few(self.report.counts, asked, file, self.dataset.lines)
         yield from _unlabelled(self.report.counts, file, self.dataset.lines)
         if total and not self.dataset.faults:
             yield from _classes(names, total, boxes.get("train", Counter()), file, self.dataset.lines.get("names", 0))

@@ -61,6 +61,10 @@ class Report:
         """The findings that stop a run."""
         return [each for each in self.findings if each.severity == ERROR]
 
+    def of(self, kind: str) -> list[Finding]:
+        """The findings of one kind."""
+        return [each for each in self.findings if each.kind == kind]
+
     @property
     def verdict(self) -> str:
         """The first error and how many more there are; empty for a set that can be used."""

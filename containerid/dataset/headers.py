@@ -10,6 +10,11 @@ _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _LONE = frozenset({0x00, 0x01, *range(0xD0, 0xD9)})
 _EXIF = b"Exif\x00\x00"
 _END = b"\xff\xd9"
+_BRANDS = (
+    ("AVIF", (b"avif", b"avis")),
+    ("HEIF", (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")),
+)
+"""What stands in the first box of each; a video begins with such a box too."""
 _IEND = b"\x00\x00\x00\x00IEND\xaeB\x60\x82"
 
 
@@ -253,6 +258,7 @@ READERS: dict[str, Callable[[Source], Header]] = {
     "BMP": bmp,
     "GIF": gif,
     "TIFF": tiff,
+    "AVIF": boxed,
     "HEIF": boxed,
     "JPEG 2000": boxed,
 }
@@ -273,5 +279,5 @@ def kind_of(head: bytes) -> str:
     if head[:2] == b"BM" and head[6:10] == bytes(4):
         return "BMP"
     if head[4:8] == b"ftyp":
-        return "HEIF"
+        return next((kind for kind, brands in _BRANDS if any(brand in head[8:32] for brand in brands)), "")
     return "JPEG 2000" if head[4:8] == b"jP  " else ""

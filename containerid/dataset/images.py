@@ -24,7 +24,7 @@ _KINDS = {
     "tif": "TIFF",
     "tiff": "TIFF",
     "dng": "TIFF",
-    "avif": "HEIF",
+    "avif": "AVIF",
     "heic": "HEIF",
     "heif": "HEIF",
     "jp2": "JPEG 2000",
@@ -35,6 +35,7 @@ _FOREIGN = (
     (b"%PDF", "a PDF", "remove it"),
     (b"PK\x03\x04", "a ZIP archive", "unpack it"),
     (b"\x1f\x8b", "a gzip archive", "unpack it"),
+    (b"\x1aE\xdf\xa3", "a video", "take pictures out of it"),
     (b"8BPS", "a Photoshop file", "export it as JPEG or PNG"),
     (b"<svg", "an SVG drawing", "export it as PNG"),
 )
@@ -131,9 +132,11 @@ def _examine(source: Source, suffix: str, said: list[Said]) -> Header:
 def _judge(header: Header, kind: str, suffix: str) -> Iterator[Said]:
     if kind == "GIF":
         yield "image-format", ERROR, "holds a GIF, which Ultralytics does not read", "convert it to PNG"
+    elif kind == "HEIF" and _KINDS.get(suffix, kind) != kind:
+        yield "image-format", ERROR, f"holds a HEIC, which is not read under .{suffix}", "convert it to JPEG"
     elif _KINDS.get(suffix, kind) != kind:
         yield "image-suffix", WARNING, f"holds a {kind}, but is called .{suffix}", "rename it"
-    if min(header.width, header.height) < LEAST and kind not in {"HEIF", "JPEG 2000", "TIFF"}:
+    if min(header.width, header.height) < LEAST and kind not in {"AVIF", "HEIF", "JPEG 2000", "TIFF"}:
         size = f"{header.width}x{header.height}"
         yield "image-small", ERROR, f"is {size} pixels, at least {LEAST}x{LEAST} are needed", "remove it and its label"
     elif 0 < min(header.width, header.height) < LEAST:
@@ -142,7 +145,7 @@ def _judge(header: Header, kind: str, suffix: str) -> Iterator[Said]:
         message = f"is turned by EXIF (orientation {header.orientation}); labels may mean either way up"
         yield "image-rotated", WARNING, message, "turn the pixels and drop the tag; check the label"
     if header.trailing:
-        yield "image-trailing", WARNING, "bytes follow its end; Ultralytics would save it anew", "cid data check --fix"
+        yield "image-trailing", INFO, "bytes follow its end, as some cameras write them", ""
     if header.channels == 1:
         yield "image-grey", INFO, "is grey", ""
     elif header.channels == 4 and kind == "JPEG":
@@ -156,6 +159,8 @@ def _foreign(head: bytes) -> Said:
             return "image-foreign", ERROR, f"is not an image but {what}", fix
     if text[:14].lower().startswith((b"<!doctype html", b"<html")):
         return "image-foreign", ERROR, "is not an image but a web page: a failed download", "download it again"
+    if head[4:8] == b"ftyp":
+        return "image-foreign", ERROR, "is not an image but a video", "take pictures out of it"
     if not head.strip(b"\x00"):
         return "image-foreign", ERROR, "is not an image: it begins with nothing but zeros", "bring the original"
     what = "but text" if text[:256].isascii() and b"\x00" not in text[:256] else "that is known here"

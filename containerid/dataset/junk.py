@@ -12,7 +12,8 @@ from containerid.dataset.labels import decode
 from containerid.dataset.sets import YAML, Dataset, images_of, label_path
 from containerid.dataset.tree import Folder, roots, walk
 
-_WELCOME = frozenset({"classes.txt", YAML, ".gitignore", ".gitkeep", ".gitattributes", ".dvcignore", ".keep"})
+_WELCOME = frozenset({YAML, ".gitignore", ".gitkeep", ".gitattributes", ".dvcignore", ".keep"})
+_CLASSES = "classes.txt"
 _DROPPINGS = frozenset({"thumbs.db", "ehthumbs.db", ".ds_store", "desktop.ini"})
 _CACHES = (".cache", ".npy")
 _UNREAD = frozenset(["gif", "svg", "raw", "cr2", "nef", "arw", "psd", "ico", "jfif", "jpe", "pfm", "tga", "ppm", "pgm"])
@@ -49,7 +50,7 @@ class _Known:
 def sweep(dataset: Dataset) -> Iterator[Finding]:
     """Look through the folders of images and labels for what no split explains."""
     known = _know(dataset)
-    bases = {os.fspath(base) for found in dataset.bases.values() for base in found}
+    bases = _bases(dataset, known)
     apart = {
         folder for folder in known.folders if not f"{folder}{os.sep}".startswith(tuple(f"{b}{os.sep}" for b in bases))
     }
@@ -61,6 +62,17 @@ def sweep(dataset: Dataset) -> Iterator[Finding]:
     yield from _unlisted(known)
     yield from _stems(known)
     yield from _beside(dataset, known)
+
+
+def _bases(dataset: Dataset, known: _Known) -> set[str]:
+    """A split's folders; not one elsewhere on the disk that holds nothing of it."""
+    named = {base for found in dataset.bases.values() for base in found}
+    within = f"{known.root}{os.sep}"
+    return {
+        base
+        for base in map(os.fspath, named)
+        if base.startswith(within) or any(f"{folder}{os.sep}".startswith(f"{base}{os.sep}") for folder in known.folders)
+    }
 
 
 def _know(dataset: Dataset) -> _Known:
@@ -75,13 +87,16 @@ def _know(dataset: Dataset) -> _Known:
 def _nested(folder: Folder, what: str, bases: set[str], known: _Known) -> Iterator[Finding]:
     path = folder.path
     inside = [base for base in bases if path.startswith(f"{base}{os.sep}")]
-    if what == "labels":
+    if path in bases:
+        inside = []
+    elif what == "labels":
         tops = {label_path(f"{base}{os.sep}x.jpg").rpartition(os.sep)[0] for base in bases}
-        inside = [top for top in tops if path.startswith(f"{top}{os.sep}")]
+        inside = [top for top in tops - {path} if path.startswith(f"{top}{os.sep}") and path not in tops]
     if (
         inside
-        and path.rpartition(os.sep)[2] not in {"images", "labels"}
-        and not path.rpartition(os.sep)[2].startswith(".")
+        and (name := path.rpartition(os.sep)[2]) not in {"images", "labels"}
+        and not name.startswith(".")
+        and not is_image(name)
     ):
         message = f"a folder within a split's {'labels' if what == 'labels' else 'images'}"
         yield Finding(known.relative(path), 0, "nested", WARNING, message, "move its files up, or name it in data.yaml")
@@ -99,6 +114,10 @@ def _file(folder: Folder, name: str, what: str, known: _Known) -> Iterator[Findi
         yield Finding(known.relative(path), 0, "junk", WARNING, "left by another program", "remove it")
     elif name.lower().endswith(_CACHES):
         yield _cache(path, known)
+    elif name == _CLASSES:
+        yield Finding(
+            known.relative(path), 0, "junk", WARNING, "LabelImg's list of classes; it is not used", "remove it"
+        )
     elif name.lower().endswith(".txt") and what != "images":
         yield from _orphan(path, known)
     elif is_image(name) and what != "labels":
@@ -169,6 +188,7 @@ _LIST = "name it in data.yaml or in a list, or remove it"
 def _stems(known: _Known) -> Iterator[Finding]:
     """Images that share a label: of one stem, or of stems that differ by letter case alone."""
     seen: dict[str, str] = {}
+    folded: dict[str, str] = {}
     for path in sorted(known.images):
         label = label_path(path)
         if first := seen.get(label):
@@ -176,6 +196,12 @@ def _stems(known: _Known) -> Iterator[Finding]:
             yield Finding(known.relative(path), 0, "image-stem", WARNING, message, "rename one, and give it a label")
         else:
             seen[label] = path
+        alike = folded.setdefault(path.casefold(), path)
+        if alike != path:
+            message = (
+                f"differs from {alike.rpartition(os.sep)[2]} by letter case alone: Windows and macOS keep one of them"
+            )
+            yield Finding(known.relative(path), 0, "image-case", WARNING, message, "rename one, and its label")
 
 
 def _beside(dataset: Dataset, known: _Known) -> Iterator[Finding]:

@@ -1,8 +1,10 @@
 """One label file, line by line, as Ultralytics would take it and as it should be."""
 
 import codecs
+import errno
 import math
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -13,6 +15,10 @@ TOLERANCE = 0.01
 """How far outside 0 to 1 Ultralytics lets a coordinate be."""
 ROUNDING = 2e-4
 """What four decimals can add to how far a box reaches from the image's middle, the edge being 1."""
+_NOISE = 1e-6
+"""How far outside 0 to 1 a number may be that is 1 but for the rounding of whatever wrote it."""
+_NOTHING = 2**-24
+"""Below this a side vanishes: its ends are the same number in the 32 bits that a trainer keeps."""
 ALIKE = 0.95
 """Share of their union from which two boxes of one class are taken for one that was drawn twice."""
 TRIANGLE = "label-triangle"
@@ -91,6 +97,8 @@ def _content(path: str) -> bytes:
         data = os.read(descriptor, 65536)
         while len(data) % 65536 == 0 and (more := os.read(descriptor, 65536)):
             data += more
+        if not data and not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "no file")
         return data
     finally:
         os.close(descriptor)
@@ -118,11 +126,15 @@ def decode(data: bytes) -> tuple[str, list[Said]]:
 def parse(text: str) -> list[Row]:
     """The lines that hold something."""
     rows = []
+    # Python takes 1_0 for ten, and the digits of every script.
+    strange = "_" in text or not text.isascii()
     for line, content in enumerate(text.splitlines(), 1):
         if words := content.split():
             try:
                 numbers = [float(word) for word in words]
             except ValueError:
+                numbers = []
+            if strange and any("_" in word or not word.isascii() for word in words):
                 numbers = []
             rows.append(Row(line, words, numbers if all(map(math.isfinite, numbers)) else []))
     return rows
@@ -143,7 +155,7 @@ def _few(said: Iterator[Said]) -> Iterator[Said]:
 def _judge(rows: Sequence[Row], classes: int, counted: Counter[int]) -> Iterator[Said]:
     seen: set[tuple[float, ...]] = set()
     widths = {len(row.words) for row in rows}
-    polygons = [row for row in rows if len(row.words) >= 7 and len(row.words) % 2]
+    polygons = [row for row in rows if len(row.numbers) >= 7 and len(row.numbers) % 2]
     for row in rows:
         if row.numbers:
             values = tuple(row.numbers)
@@ -153,11 +165,16 @@ def _judge(rows: Sequence[Row], classes: int, counted: Counter[int]) -> Iterator
             seen.add(values)
         yield from ((row.line, *each) for each in _row(row, classes, counted))
     if polygons and 5 in widths:
-        message = "polygons among boxes: Ultralytics drops the whole image"
-        yield polygons[0].line, "label-mixed", ERROR, message, "write them all as boxes"
-    if long := [row for row in polygons if len(row.words) > 7]:
+        yield polygons[0].line, "label-mixed", *_mixed(polygons)
+    elif long := [row for row in polygons if len(row.words) > 7]:
         message = f"{len(long)} polygon{'s' * (len(long) > 1)}; the box around each will be used"
         yield long[0].line, "label-polygon", WARNING, message, "train a segment model, or write boxes"
+
+
+def _mixed(polygons: Sequence[Row]) -> tuple[str, str, str]:
+    if min(len(row.numbers) for row in polygons) == 7:
+        return ERROR, "polygons among boxes: Ultralytics drops the whole image", "write them all as boxes"
+    return WARNING, "polygons among boxes; the box around each will be used", "write them all as boxes"
 
 
 def _row(row: Row, classes: int, counted: Counter[int]) -> Iterator[tuple[str, str, str, str]]:
@@ -207,9 +224,9 @@ def _box(box: Sequence[float]) -> Iterator[tuple[str, str, str, str]]:
     x, y, width, height = box
     if far := _outside(box):
         yield far
-    elif width <= 0 or height <= 0:
+    elif width < _NOTHING or height < _NOTHING:
         yield "label-area", ERROR, f"the box has no area: {width:g} x {height:g}", "remove it"
-    elif not 0 <= min(box) <= max(box) <= 1:
+    elif min(box) < -_NOISE or max(box) > 1 + _NOISE:
         yield "label-edge", WARNING, "a number lies a little outside 0 to 1", "cut the box at the image's edge"
     elif max(abs(2 * x - 1) + width, abs(2 * y - 1) + height) > 1 + ROUNDING:
         yield "label-edge", WARNING, "the box reaches over the edge of the image", "cut it at the image's edge"
@@ -228,7 +245,7 @@ def _polygon(points: Sequence[float]) -> Iterator[tuple[str, str, str, str]]:
         yield "label-area", ERROR, "the polygon has no area", "remove it"
     elif len(points) == 6:
         yield "label-polygon", WARNING, "a polygon; the box around it will be used", "write a box"
-    elif not 0 <= min(points) <= max(points) <= 1:
+    elif min(points) < -_NOISE or max(points) > 1 + _NOISE:
         yield "label-edge", WARNING, "a number lies a little outside 0 to 1", "cut the polygon at the image's edge"
 
 

@@ -15,14 +15,16 @@ import yaml
 
 from containerid.dataset.findings import ERROR, Finding, Report, relative
 from containerid.dataset.headers import HEAD, kind_of
-from containerid.dataset.relabel import Unclear, relabel
+from containerid.dataset.relabel import Unclear, reencode, relabel
 from containerid.dataset.sets import YAML, Dataset, label_of, survey
+from containerid.dataset.tasks import carry, settle
 from containerid.dataset.upright import upright
 from containerid.dataset.view import described, place
 
 LIST = "fixes.json"
 """What was done, beside the new set's data.yaml."""
 _LEFT_OUT = {"split-leak", "image-duplicate"}
+_DROPPED = {"label-case", "label-orphan", "junk", "cache", "list-entry"}
 _ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB\x60\x82"}
 _ENDINGS = {"JPEG": ".jpg", "PNG": ".png", "WebP": ".webp", "BMP": ".bmp", "TIFF": ".tif"}
 
@@ -66,18 +68,19 @@ def folder_for(root: Path) -> Path:
     return folder
 
 
-def mend(dataset: Dataset, report: Report, minimum: Mapping[str, int]) -> Mended:
+def mend(dataset: Dataset, report: Report, minimum: Mapping[str, int], task: str = "detect") -> Mended:
     """Write the new set.
 
     Args:
         dataset: the set as it was surveyed.
         report: what a check of it found.
         minimum: images that a split must hold, for the check of the new set.
+        task: what the set is for; rows of any other than `detect` stay as they are, polygons and keypoints.
     """
     from containerid.dataset.check import check
 
     folder = folder_for(dataset.root)
-    work = _Work(dataset, folder, _by_path(report.findings))
+    work = _Work(dataset, folder, _by_path(report.findings), boxes=task == "detect")
     work.named.update(image for images in dataset.splits.values() for image in images)
     folder.mkdir()
     for split, images in dataset.splits.items():
@@ -87,10 +90,17 @@ def mend(dataset: Dataset, report: Report, minimum: Mapping[str, int]) -> Mended
     work.orphans(report.findings)
     text = yaml.safe_dump(described(dataset), sort_keys=False, allow_unicode=True)
     (folder / YAML).write_text(text, encoding="utf-8")
+    if task != "detect":
+        carry(folder / YAML, dataset)
     record = {"of": str(dataset.root), "fixes": [asdict(fix) for fix in work.fixes]}
     (folder / LIST).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    errors = check(survey(folder / YAML), minimum).errors
+    errors = settle(check(survey(folder / YAML), minimum), task).errors
     return Mended(folder, tuple(work.fixes), tuple(errors))
+
+
+def _stem(image: Path) -> str:
+    """What an image shares its label by, on Windows and macOS too."""
+    return str(image.with_suffix("")).casefold()
 
 
 def _by_path(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
@@ -107,6 +117,7 @@ class _Work:
     dataset: Dataset
     folder: Path
     found: Mapping[str, list[Finding]]
+    boxes: bool
     fixes: list[Fix] = field(default_factory=list)
     made: set[str] = field(default_factory=set)
     taken: set[Path] = field(default_factory=set)
@@ -136,8 +147,11 @@ class _Work:
     def orphans(self, findings: Sequence[Finding]) -> None:
         """Say what was not taken over because nothing belongs to it."""
         for each in findings:
-            if each.kind in {"label-orphan", "junk", "cache"}:
+            renamed = each.kind == "label-case" and any(fix.path == each.path for fix in self.fixes)
+            if each.kind in _DROPPED and not renamed:
                 self.fixes.append(Fix(each.path, "left out", each.message))
+            elif each.kind.startswith("yaml") and each.path == self.dataset.file.name:
+                self.fixes.append(Fix(each.path, "rewritten", each.message))
 
     def _relative(self, path: Path) -> str:
         return relative(os.fspath(self.dataset.root), os.fspath(path))
@@ -157,18 +171,21 @@ class _Work:
                 ending = _ENDINGS.get(kind_of(file.read(HEAD)), target.suffix)
             target = target.with_suffix(ending)
             self.fixes.append(Fix(self._relative(image), "renamed", f"to {target.name}, as it is a {ending[1:]}"))
-        while str(target.with_suffix("")) in self.made:
+        while _stem(target) in self.made:
             target = target.with_name(f"{target.stem}_{target.suffix}")
             self.fixes.append(Fix(self._relative(image), "renamed", f"to {target.name}, to have a label of its own"))
-        self.made.add(str(target.with_suffix("")))
+        self.made.add(_stem(target))
         return target
 
     def _label(self, label: Path) -> str | None:
         path = next(self._spellings(label), None)
         if path is None:
+            if os.path.lexists(label):
+                raise Unclear("it cannot be read")
             return None
-        text, done = relabel(path.read_bytes(), len(self.dataset.names))
-        name = self._relative(path)
+        data, name = path.read_bytes(), self._relative(path)
+        triangles = all(each.kind != "label-columns" for each in self.found.get(name, []))
+        text, done = relabel(data, len(self.dataset.names), triangles=triangles) if self.boxes else reencode(data)
         self.fixes += [Fix(name, "rewritten", each) for each in done]
         if path != label:
             self.fixes.append(Fix(name, "renamed", f"to {label.name}, which is looked for"))
@@ -180,7 +197,8 @@ class _Work:
             yield label
         elif label.parent.is_dir():
             folded = label.name.casefold()
-            yield from sorted(each for each in label.parent.iterdir() if each.name.casefold() == folded)
+            found = sorted(each for each in label.parent.iterdir() if each.name.casefold() == folded)
+            yield from (each for each in found if each.is_file())
 
     def _copy(self, image: Path, target: Path, kinds: set[str]) -> None:
         name = self._relative(image)

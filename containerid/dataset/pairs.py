@@ -82,6 +82,8 @@ def _label(found: Examined, image: str, root: str, classes: int, look: images.Lo
         read = labels.read(path, classes, look.width, look.height)
     except FileNotFoundError:
         found.counts["backgrounds"] += 1
+        if not look.size:
+            return
         message = "the image has no label"
         found.findings.append(Finding(relative(root, image), 0, "label-missing", WARNING, message, _ADVICE))
         return

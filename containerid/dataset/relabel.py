@@ -15,20 +15,22 @@ class Unclear(Exception):
     """What a row means is anybody's guess; the message says which."""
 
 
-def relabel(data: bytes, classes: int) -> tuple[str, list[str]]:
+def relabel(data: bytes, classes: int, *, triangles: bool = False) -> tuple[str, list[str]]:
     """A label's text as it should be, and what was done to it.
 
     Args:
         data: the file as it is.
         classes: how many there are.
+        triangles: rows of 7 columns are such, not boxes with two more numbers.
 
     Raises:
         Unclear: a row has other columns, class or numbers than a label can have.
     """
-    text, done = _text(data)
+    text, done = reencode(data)
     rows, kept = [], set()
     for line, numbers in _rows(text, done):
-        box = _box(line, numbers, classes, done)
+        again = numbers[-2:] if triangles and len(numbers) == 7 else []
+        box = _box(line, numbers + again, classes, done)
         if box is None:
             continue
         written = f"{int(numbers[0])} {' '.join(f'{each:.6f}'.rstrip('0').rstrip('.') for each in box)}"
@@ -42,7 +44,12 @@ def relabel(data: bytes, classes: int) -> tuple[str, list[str]]:
     return "".join(f"{row}\n" for row in rows), done
 
 
-def _text(data: bytes) -> tuple[str, list[str]]:
+def reencode(data: bytes) -> tuple[str, list[str]]:
+    """A label's text with its rows as they are, and what was done to its encoding.
+
+    Raises:
+        Unclear: it is no text.
+    """
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16"), ["was UTF-16"]
     if data[1::2] and not any(data[1::2]):
@@ -53,7 +60,7 @@ def _text(data: bytes) -> tuple[str, list[str]]:
     if b"\r" in data:
         done.append("had the line ends of Windows")
     try:
-        return data.decode("utf-8-sig"), done
+        return data.decode("utf-8-sig").replace("\r\n", "\n"), done
     except UnicodeDecodeError as error:
         raise Unclear("it is not UTF-8 text") from error
 

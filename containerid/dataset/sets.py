@@ -28,7 +28,7 @@ class Dataset:
         file: its data.yaml.
         names: class names by their index, without gaps.
         splits: `train`, `val` and, where there is one, `test` to their images, sorted; absolute.
-        bases: per split, the folders that its images were found in.
+        bases: per split, the folders that it names, or that the images of its lists lie in.
         faults: what makes its data.yaml useless; `read` raises the first.
         notes: what is unusual in data.yaml and in the lists of images that it names.
         lines: of data.yaml's keys, 1-based.
@@ -133,8 +133,13 @@ class _Reader:
             place = self._locate(split, entry)
             if place is None:
                 continue
-            bases.append(place if place.is_dir() else place.parent)
-            found += _walk(place) if place.is_dir() else self._listed(place)
+            if place.is_dir():
+                bases.append(place)
+                found += _walk(place)
+                continue
+            listed = list(self._listed(place))
+            found += listed
+            bases += map(Path, sorted({path.rpartition(os.sep)[0] for path in listed}))
         return tuple(map(Path, sorted(set(found)))), tuple(bases)
 
     def _locate(self, split: str, entry: Any) -> Path | None:
@@ -171,7 +176,7 @@ class _Reader:
             path = relative(str(self.folder), str(file))
             self.document.notes.append(Finding(path, line, "list-entry", severity, message, fix))
 
-        place = find_entry(plain, file.parent, self.root)
+        place = find_entry(plain, file.parent, self.root) or self._further_down(plain)
         if place is None:
             note(ERROR, f"{plain} is not there", "bring the image, or take the line out")
         elif not is_image(place.name):
@@ -181,6 +186,11 @@ class _Reader:
         else:
             seen.add(str(place))
             yield str(place)
+
+    def _further_down(self, plain: str) -> Path | None:
+        """CVAT and Darknet write `data/obj/1.jpg` for what lies in `obj`; a folder has to stay."""
+        _, _, inside = plain.removeprefix("./").partition("/")
+        return find_entry(inside, self.root) if "/" in inside else None
 
 
 def find_entry(plain: str, *folders: Path) -> Path | None:

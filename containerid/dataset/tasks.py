@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from containerid.dataset.findings import Report
+from containerid.dataset.findings import ERROR, Finding, Report
 from containerid.dataset.sets import Dataset
 from containerid.dataset.yamlfile import DatasetError
 
@@ -24,7 +24,15 @@ _CARRIED = ("kpt_shape", "flip_idx", "kpt_names", "channels")
 def settle(report: Report, task: str) -> Report:
     """The report on a set that is for another task than detection: what is meant to be so is no finding."""
     meant = _MEANT.get(task, frozenset())
-    return replace(report, findings=[each for each in report.findings if each.kind not in meant])
+    found = (_strictly(each, task) for each in report.findings if each.kind not in meant)
+    return replace(report, findings=sorted(found, key=lambda finding: finding.order))
+
+
+def _strictly(finding: Finding, task: str) -> Finding:
+    if finding.kind != "label-mixed" or task == "detect":
+        return finding
+    message = "boxes among polygons: Ultralytics drops the whole image"
+    return replace(finding, severity=ERROR, message=message, fix="write them all as polygons")
 
 
 def complete(view: Path, dataset: Dataset, task: str) -> None:
@@ -37,9 +45,15 @@ def complete(view: Path, dataset: Dataset, task: str) -> None:
     if task == "pose" and not _is_shape(own.get("kpt_shape")):
         fix = "add `kpt_shape: [17, 3]`: how many keypoints, and 2 or 3 numbers each"
         raise DatasetError(dataset.file, dataset.lines.get("kpt_shape", 0), "there is no `kpt_shape` for a pose", fix)
+    carry(view, dataset)
+
+
+def carry(file: Path, dataset: Dataset) -> None:
+    """Take the keys that a task may need over into another data.yaml."""
+    own = _document(dataset.file)
     if carried := {key: own[key] for key in _CARRIED if key in own}:
-        text = yaml.safe_dump({**_document(view), **carried}, sort_keys=False, allow_unicode=True)
-        view.write_text(text, encoding="utf-8")
+        text = yaml.safe_dump({**_document(file), **carried}, sort_keys=False, allow_unicode=True)
+        file.write_text(text, encoding="utf-8")
 
 
 def view_classes(dataset: Dataset, folder: Path, limits: Mapping[str, int]) -> Path:

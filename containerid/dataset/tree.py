@@ -44,15 +44,22 @@ def _list(path: str) -> tuple[list[str], list[str], set[str]]:
     try:
         with os.scandir(path) as entries:
             for entry in entries:
-                if entry.is_dir():
-                    folders.append(entry.name)
-                    if entry.is_symlink():
-                        linked.add(entry.name)
-                else:
+                if not _is_folder(entry):
                     files.append(entry.name)
+                    continue
+                folders.append(entry.name)
+                if entry.is_symlink():
+                    linked.add(entry.name)
     except OSError:
         return [], [], set()
     return sorted(folders), sorted(files), linked
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # A link that leads to itself: an entry like any other, which cannot be opened.
+        return False
 
 
 def roots(bases: set[str], within: str) -> dict[str, str]:

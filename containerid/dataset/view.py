@@ -4,22 +4,24 @@ Ultralytics writes caches next to labels and saves damaged JPEGs anew; in the vi
 files.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import yaml
 
+from containerid.dataset.relabel import relabel
 from containerid.dataset.sets import YAML, Dataset, label_of
 
 
-def view(dataset: Dataset, folder: Path, limits: Mapping[str, int] | None = None) -> Path:
+def view(dataset: Dataset, folder: Path, limits: Mapping[str, int] | None = None, boxes: Collection[Path] = ()) -> Path:
     """Make a folder of links to the set's files, and the data.yaml that Ultralytics gets.
 
     Args:
         dataset: the set; it is only read.
         folder: made anew.
         limits: at most so many images of a split, evenly spaced; all where a split is not named.
+        boxes: labels that hold polygons among boxes, for which Ultralytics would drop their images: written as boxes.
 
     Returns:
         The new data.yaml; its paths are absolute.
@@ -27,7 +29,9 @@ def view(dataset: Dataset, folder: Path, limits: Mapping[str, int] | None = None
     for split, images in dataset.splits.items():
         made: set[Path] = set()
         for image in _thin(images, (limits or {}).get(split)):
-            _link(image, place(image, dataset.bases[split], folder / "images" / split), made)
+            label = _link(image, place(image, dataset.bases[split], folder / "images" / split), made)
+            if label and boxes and label_of(image) in boxes:
+                _write_boxes(label, len(dataset.names))
     document = {"path": str(folder), **described(dataset)}
     file = folder / YAML
     file.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
@@ -53,7 +57,7 @@ def _thin(images: Sequence[Path], limit: int | None) -> Sequence[Path]:
     return [images[index * len(images) // limit] for index in range(limit)]
 
 
-def _link(image: Path, place: Path, made: set[Path]) -> None:
+def _link(image: Path, place: Path, made: set[Path]) -> Path | None:
     while place in made:
         place = place.with_name(f"{place.stem}_{place.suffix}")
     label, target = label_of(image), label_of(place)
@@ -65,6 +69,14 @@ def _link(image: Path, place: Path, made: set[Path]) -> None:
     if label.is_file() and target not in made:
         made.add(target)
         _link_file(label, target)
+        return target
+    return None
+
+
+def _write_boxes(label: Path, classes: int) -> None:
+    text, _ = relabel(label.read_bytes(), classes, triangles=True)
+    label.unlink()
+    label.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _link_file(source: Path, target: Path) -> None:

@@ -69,7 +69,7 @@ class Document:
         else:
             self.fault("names" if "names" in self.lines else "nc", "`names` must list the classes", "names: [door]")
             return tuple(f"class_{index}" for index in range(count or 1))
-        if count is not None and "nc" in self.lines and count != len(names or ()):
+        if count is not None and "nc" in self.lines and count not in {len(names or ()), len(found)}:
             self.fault("nc", f"`nc` is {count}, but there are {len(names or ())} names", "remove `nc`")
         for name in sorted({name for name in found if found.count(name) > 1}):
             self.note("names", "yaml-names", WARNING, f"two classes are called {name}", "give each a name of its own")
@@ -95,8 +95,10 @@ class Document:
         named = {index: self._word(name) for index, name in zip(keys, names.values(), strict=True)}
         if gaps := sorted(set(range(max(keys))) - set(keys)):
             missing = ", ".join(map(str, gaps[:5])) + ("…" if len(gaps) > 5 else "")
-            message = f"`names` has gaps: {missing} {'is' if len(gaps) == 1 else 'are'} missing"
-            self.fault("names", message, f"number the classes from 0 to {len(keys) - 1}, in the labels too")
+            message = (
+                f"`names` has gaps: {missing} {'is' if len(gaps) == 1 else 'are'} missing, and called class_{gaps[0]}"
+            )
+            self.note("names", "yaml-names", WARNING, message, f"number the classes from 0 to {len(keys) - 1}")
         return tuple(named.get(index, f"class_{index}") for index in range(max(keys) + 1))
 
     def _listed(self, names: list[Any]) -> tuple[str, ...]:

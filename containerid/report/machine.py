@@ -94,12 +94,8 @@ def _timeline(timeline: Doc) -> Iterator[Block]:
     if chart:
         yield Charts([chart])
     if beside:
-        told = {
-            "install": "packages installed in",
-            "weights": "weights downloaded in",
-            "first_batch": "first batch after",
-        }
-        yield Words("; ".join(f"{told[name]} {wording.spent(seconds)}" for name, seconds in beside.items()) + ".")
+        told = {"weights": "Weights downloaded in", "first_batch": "First batch after"}
+        yield Words(" ".join(f"{told[name]} {wording.spent(seconds)}." for name, seconds in beside.items()))
 
 
 def _legs(outputs: Outputs) -> Iterator[Block]:

@@ -74,7 +74,8 @@ def load(source: Path | bytes, longest: int = 640, quality: int = 72) -> Image |
         return _as_it_is(data)
     try:
         return _shrunk(pillow, data, longest, quality)
-    except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError):
+    # Beside Ultralytics, Pillow asks for one more package where it does not know a format: an ImportError.
+    except (OSError, ValueError, SyntaxError, ImportError, pillow.DecompressionBombError):
         return None
 
 

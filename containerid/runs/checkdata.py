@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from containerid.dataset import check, pixels, sets
+from containerid.dataset import check, pixels, sets, tasks
 from containerid.dataset.mend import Mended, mend
 from containerid.errors import ConfigError, UsageError
 from containerid.home import Home
@@ -55,26 +55,37 @@ def check_data(path: str, *, folder: Path, home: Home, deep: bool = False, fix: 
     """
     if deep and (absent := pixels.missing()):
         raise UsageError(f"--deep needs {' and '.join(absent)}", hint=pixels.INSTALL)
-    minimum, named = _asked(folder, path)
+    minimum, named, task = _asked(folder, path)
     file = _find(folder / named)
     if not file.is_file():
         missing = sets.DatasetError(file, 0, "is not there", _MADE_BY)
         return Checked(file, check.refuse(missing))
     dataset = sets.survey(file)
     report = check.check(dataset, minimum, deep=deep, keep=home.folder("checks"))
-    return Checked(file, report, mend(dataset, report, minimum) if fix else None)
+    report = tasks.settle(report, task)
+    return Checked(file, report, mend(dataset, report, minimum, task) if fix and dataset.splits else None)
 
 
-def _asked(folder: Path, path: str) -> tuple[Mapping[str, int], str]:
-    """The limits and the folder that the project's params.yaml names; without one, the defaults."""
+def find_set(path: str, folder: Path) -> Path:
+    """The data.yaml that a path means, or the project's own where it is empty; it need not be there.
+
+    Raises:
+        UsageError: there is no such set.
+        ConfigError: params.yaml cannot be used.
+    """
+    return _find(folder / _asked(folder, path)[1])
+
+
+def _asked(folder: Path, path: str) -> tuple[Mapping[str, int], str, str]:
+    """The limits, the folder and the task that the project's params.yaml names; without one, the defaults."""
     from containerid import config
 
     try:
         found = config.find(folder)
     except ConfigError:
-        return check.MINIMUM, path or "."
-    data = config.load(found).params().data
-    return data.minimum.model_dump(), path or os.fspath(found.parent / data.path)
+        return check.MINIMUM, path or ".", "detect"
+    params = config.load(found).params()
+    return params.data.minimum.model_dump(), path or os.fspath(found.parent / params.data.path), params.model.task
 
 
 def _find(path: Path) -> Path:

@@ -89,8 +89,9 @@ def _folder(section: "Section", folder: Path) -> Data:
 
 def in_folder(path: Path) -> Data:
     """A folder of this machine, with the digest of its content. Raises UsageError when it is not a data set."""
+    from containerid.dataset import classes
     from containerid.training.data import digest
 
-    if not (path / "data.yaml").is_file():
+    if not ((path / "data.yaml").is_file() or classes.is_set(path)):
         raise UsageError(f"{path} holds no data.yaml", hint="cid train --data FOLDER, with data.yaml in it")
     return Data(provider="folder", source=str(path), digest=digest(path))

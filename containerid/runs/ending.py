@@ -10,7 +10,7 @@ from pathlib import Path
 from containerid.diagnosis import TIME_LIMIT, Diagnosis, diagnose
 from containerid.errors import NotFound, Refused
 from containerid.events import LogLine
-from containerid.job import CHECKPOINT_FILE, EPOCHS_FILE, RESULT_FILE, Result, State, Status
+from containerid.job import CHECKPOINT_FILE, EPOCHS_FILE, MANIFEST_FILE, RESULT_FILE, Result, State, Status
 from containerid.platform import Backend
 from containerid.runs.registry import Run
 from containerid.runs.verdict import find_result, judge, read_result
@@ -80,12 +80,13 @@ def command(run: Run) -> str:
 
 
 def _find_result(run: Run, backend: Backend, log: list[LogLine]) -> Result | None:
-    """From the outputs, else from the log."""
+    """From the outputs, else from the log. Without a manifest, which is written last, the outputs are not whole."""
     found = None
-    outputs = [output for output in backend.outputs(run.leg) if output.name == RESULT_FILE]
+    listed = {output.name: output for output in backend.outputs(run.leg)}
+    outputs = [listed[RESULT_FILE]] if {RESULT_FILE, MANIFEST_FILE} <= listed.keys() else []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / RESULT_FILE
-        for output in outputs[:1]:
+        for output in outputs:
             try:
                 backend.download(output, path)
             except (NotFound, Refused):

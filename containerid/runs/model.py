@@ -168,9 +168,12 @@ def _inspect(path: Path) -> dict[str, Any]:
         environ = {name: os.environ[name] for name in _KEPT if name in os.environ}
         environ |= dict.fromkeys(("HOME", "YOLO_CONFIG_DIR", "MPLCONFIGDIR"), home)
         environ |= {"PYTHONPATH": package, "YOLO_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": "", "YOLO_AUTOINSTALL": "0"}
+        # In DVC's cache a file has no suffix, by which Ultralytics knows a model.
+        named = Path(home) / _BEST
+        named.symlink_to(path.absolute())
         try:
             done = subprocess.run(
-                [sys.executable, "-m", "containerid.training.inspection", str(path.absolute())],
+                [sys.executable, "-m", "containerid.training.inspection", str(named)],
                 cwd=home,
                 env=environ,
                 capture_output=True,

@@ -71,10 +71,10 @@ def _case(session: Session, unmet: Sequence[str]) -> Case:
 def advise(case: Case) -> list[str]:
     """One line for each rule that applies, the most telling first.
 
-    Where a gate of quality is not met and no rule applies, one line says what is left.
+    Where there are curves, a gate of quality is not met and no rule applies, one line says what is left.
     """
     found = [line for rule in _RULES for line in rule(case)]
-    if not found and any(not name.startswith("speed/") for name in case.unmet):
+    if not found and case.rows and any(not name.startswith("speed/") for name in case.unmet):
         found.append("no curve shows why: try a larger model, larger images, or more data like the worst mistakes")
     return found
 

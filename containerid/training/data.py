@@ -87,7 +87,11 @@ def _content(folder: Path) -> Iterator[str]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         inside = Path(at).relative_to(folder)
         for name in files:
-            wanted = classified or not _PARTS.isdisjoint(inside.parts) or (name == YAML and inside == Path())
+            wanted = (
+                (classified and name != NOTE_FILE)
+                or not _PARTS.isdisjoint(inside.parts)
+                or (name == YAML and inside == Path())
+            )
             if wanted and not name.startswith(".") and not name.endswith(_CACHES):
                 yield (inside / name).as_posix()
 

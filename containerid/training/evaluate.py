@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from containerid.training.evaluation import Passes
     from containerid.training.sightings import Watch
 
+_BATCH = 16
+"""Where neither the training nor the parameters say another; Ultralytics' own."""
 _CHEAP = 60.0
 """Seconds: a first pass that took longer is not followed by a second one."""
 _PICTURES = ("confusion_matrix*.png", "val_batch*_pred.jpg")
@@ -61,15 +63,22 @@ def _look(session: Session, model: Any, split: str, folder: Path, **more: Any) -
     from containerid.training.sightings import Watch, watching
 
     training, watch = session.params.training, Watch()
-    given = {"imgsz": training.imgsz, "workers": training.workers, "plots": _plots(session), **more}
-    if isinstance(training.batch_size, int) and training.batch_size > 0:
-        given["batch"] = training.batch_size
+    sizes = {"imgsz": training.imgsz, "batch": _batch(session)}
+    given = {**sizes, "workers": training.workers, "plots": _plots(session), **more}
     validator = model.task_map[model.task]["validator"]
     if model.task != "classify":
         validator = watching(validator, watch, confuse=bool(more))
     places = {"data": str(session.view), "split": split, "save_dir": str(folder), "device": session.hardware.device}
     begun = time.monotonic()
     return _Pass(model.val(validator=validator, **places, **given), watch, time.monotonic() - begun)
+
+
+def _batch(session: Session) -> int:
+    """As many images at once as one GPU has held in training: after a halving, those asked for may not fit."""
+    if session.batch:
+        return max(session.batch // max(len(session.hardware.indices), 1), 1)
+    asked = session.params.training.batch_size
+    return asked if isinstance(asked, int) and asked > 0 else _BATCH
 
 
 def _plots(session: Session) -> bool:
@@ -171,7 +180,7 @@ def _time(session: Session, package: Any, document: dict[str, Any], speed: dict[
     training, hardware = session.params.training, session.hardware
     model = package.YOLO(str(session.best))
     document["model"] = latency.size(model, session.best, training.imgsz)
-    throughput = latency.throughput(speed, training.batch_size)
+    throughput = latency.throughput(speed, _batch(session))
     document["speed"] = {"hardware": hardware.proof, "imgsz": training.imgsz, "throughput": throughput}
     images = session.dataset.splits[document["split"]] if session.dataset else ()
     document["speed"] |= latency.measure(model, images, imgsz=training.imgsz, device=hardware.device)

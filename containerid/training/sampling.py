@@ -35,10 +35,12 @@ class Sample:
 
 
 def ask(index: int) -> Sample:
-    """What NVML tells of a GPU. Raises whatever it does where there is none."""
+    """What NVML tells of the GPU that PyTorch has under an index. Raises whatever it does where there is none."""
     nvml = import_module("pynvml")
     nvml.nvmlInit()
-    gpu = nvml.nvmlDeviceGetHandleByIndex(index)
+    # NVML counts all GPUs of the machine, in an order of its own; PyTorch those of CUDA_VISIBLE_DEVICES.
+    facts = import_module("torch").cuda.get_device_properties(index)
+    gpu = nvml.nvmlDeviceGetHandleByUUID(f"GPU-{facts.uuid}")
     temperature = nvml.nvmlDeviceGetTemperature(gpu, nvml.NVML_TEMPERATURE_GPU)
     return Sample(
         nvml.nvmlDeviceGetUtilizationRates(gpu).gpu / 100, int(nvml.nvmlDeviceGetMemoryInfo(gpu).used), int(temperature)

@@ -41,6 +41,8 @@ class Session:
         digest: of the data.
         view: the data.yaml that the trainer gets; its images are links.
         seconds: that the training took.
+        batch: images a step, over all GPUs, as the trainer had it in the end: fewer than were asked for where the
+            memory did not do. 0 when nobody knows.
         extras: what evaluation found beside the flat metrics.
     """
 
@@ -68,6 +70,7 @@ class Session:
     tracking: Tracking = field(default_factory=Tracking)
     seconds: float = 0
     epochs: int = 0
+    batch: int = 0
     metrics: Metrics = field(default_factory=dict)
     extras: dict[str, Any] = field(default_factory=dict)
 

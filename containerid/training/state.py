@@ -126,6 +126,7 @@ def capture(trainer: Any, packer: Packer) -> dict[str, Any]:
         "model": packer.pack("model", model.state_dict()),
         "gradients": packer.pack("gradients", gradients if trainer.stepped != trainer.batch_number else {}),
         "stepped": trainer.stepped,
+        "batch": trainer.batch_size,
         "seconds": time.time() - trainer.train_time_start,
         "python": random.getstate(),
         "numpy": np.random.get_state(),

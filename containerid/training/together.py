@@ -70,7 +70,8 @@ class Ending:
     Attributes:
         metrics, epochs, checkpoint, usage: as the session has them.
         paused: why, when it paused.
-        error: what went wrong otherwise; `batch` is then the size of the batches.
+        error: what went wrong otherwise.
+        batch: as the session has it; 0 after an error that another size would not mend.
         first_batch: see `Budget`.
     """
 
@@ -211,6 +212,7 @@ def _read(session: Session, file: Path, last: str) -> Ending:
     except (OSError, ValueError, TypeError):
         raise Apart(f"they ended without a word; the last was: {last[:200]}") from None
     session.epochs, session.checkpoint, session.metrics = ending.epochs, ending.checkpoint, ending.metrics
+    session.batch = ending.batch
     session.extras["usage"] = ending.usage
     session.budget.first_batch = session.budget.first_batch or ending.first_batch
     if ending.paused:

@@ -41,13 +41,12 @@ def _train(session: Session, package: Any) -> Metrics:
         try:
             return attempt(session, model)
         except RuntimeError as error:
-            batch = int(getattr(model.trainer, "batch_size", 0))
-            if not (left and memory.is_out(error) and batch > 1):
+            if not (left and memory.is_out(error) and session.batch > 1):
                 raise _explained(error) from error
         # Not before here: the error's frames held what the attempt had in the GPU's memory.
         del model
         memory.free()
-        _halve(session, batch)
+        _halve(session, session.batch)
     raise AssertionError
 
 
@@ -55,11 +54,11 @@ def _finish(session: Session, past: checkpoint.Checkpoint, package: Any) -> Metr
     """Of a training that was complete, what comes after its last epoch: the best weights are validated once more."""
     session.epochs = past.epoch
     checkpoint.finish(past, session.out)
+    session.batch = int(past.state["batch"])
     given: dict[str, Any] = session.params.train_arguments()
-    batch = _QUICK_BATCH if session.spec.quick else given["batch"]
-    # A trainer validates with twice its batch. Where that is to be found out, the validator's own serves.
-    chosen = {"batch": 2 * int(batch)} if batch >= 1 else {}
-    chosen |= {name: given[name] for name in ("imgsz", "workers", "plots") if name in given}
+    chosen: dict[str, Any] = {name: given[name] for name in ("imgsz", "workers", "plots") if name in given}
+    # A trainer validates with twice what a GPU has of its batch.
+    chosen["batch"] = 2 * max(session.batch // max(len(session.hardware.indices), 1), 1)
     places = {"data": str(session.view), "save_dir": str(session.out), "device": session.hardware.device}
     measured = package.YOLO(str(session.best)).val(split="val", **places, **chosen)
     return flat(measured.results_dict, "val") | {"speed/inference": float(measured.speed["inference"])}
@@ -123,6 +122,7 @@ def attempt(session: Session, model: Any, *, first: bool = True) -> Metrics:
         raise
     finally:
         session.seconds, session.epochs = session.seconds + time.monotonic() - begun, follower.epoch
+        session.batch = int(getattr(model.trainer, "batch_size", 0))
         session.checkpoint = follower.checkpoint
     return _metrics(model) if first else {}
 

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from containerid.dataset import check, classes, pixels, sets, tasks
@@ -36,11 +37,21 @@ def validate(session: Session) -> None:
         minimum = session.params.data.minimum.model_dump()
         session.report = check.check(session.dataset, minimum, deep=deep, seconds=_LOOK)
         session.report = tasks.settle(session.report, session.params.model.task)
-        session.view = view(session.dataset, session.place.scratch / "view", QUICK if session.spec.quick else {})
+        limits = QUICK if session.spec.quick else {}
+        session.view = view(
+            session.dataset, session.place.scratch / "view", limits, _mixed(session.dataset, session.report)
+        )
         tasks.complete(session.view, session.dataset, session.params.model.task)
     except sets.DatasetError as error:
         session.report = check.refuse(error)
     tell(session)
+
+
+def _mixed(dataset: sets.Dataset, report: check.Report) -> frozenset[Path]:
+    """Labels that the view has to write anew; none of a set that will not be trained on."""
+    if report.errors:
+        return frozenset()
+    return frozenset(dataset.root / each.path for each in report.of("label-mixed"))
 
 
 def _validate_classes(session: Session) -> None:

@@ -60,14 +60,14 @@ def _train(session: Session, rank: int) -> Ending:
         except RunPaused as error:
             return _ending(session, paused=error.message)
         except Exception as error:
-            batch = int(getattr(model.trainer, "batch_size", 0)) if memory.is_out(error) else 0
-            return _ending(session, error=f"{type(error).__name__}: {error}"[:500], batch=batch)
+            session.batch = session.batch if memory.is_out(error) else 0
+            return _ending(session, error=f"{type(error).__name__}: {error}"[:500])
 
 
-def _ending(session: Session, *, paused: str = "", error: str = "", batch: int = 0) -> Ending:
+def _ending(session: Session, *, paused: str = "", error: str = "") -> Ending:
     usage = session.extras.get("usage", {})
     first = session.budget.first_batch
-    return Ending(session.metrics, session.epochs, session.checkpoint, usage, paused, error, batch, first)
+    return Ending(session.metrics, session.epochs, session.checkpoint, usage, paused, error, session.batch, first)
 
 
 if __name__ == "__main__":

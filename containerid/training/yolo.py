@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from containerid.errors import RunFailed
-from containerid.training import integrations
+from containerid.training import integrations, prefetch
 from containerid.training.data import Place
 from containerid.training.session import Session
 
@@ -20,6 +20,7 @@ _ENVIRON = {
     # albumentations asks the package index for news at import: a minute's wait where there is no network.
     "NO_ALBUMENTATIONS_UPDATE": "1",
 }
+weights_folder = prefetch.weights_folder
 
 
 @contextmanager
@@ -39,12 +40,6 @@ def ultralytics(session: Session) -> Iterator[Any]:
     _forget_git(package)
     with chdir(scratch):
         yield package
-
-
-def weights_folder() -> Path:
-    """Where downloaded weights are kept between runs of this machine."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache, "containerid", "weights")
 
 
 def find_model(session: Session, package: Any) -> str:
@@ -68,15 +63,7 @@ def find_model(session: Session, package: Any) -> str:
 
 def find_file(name: str, place: Place) -> Path | None:
     """A model file in the project, among attached datasets, or downloaded before."""
-    base = Path(name).name
-    candidates = [
-        place.project / name,
-        place.project / "weights" / name,
-        *sorted(place.mounts.glob(f"*/{base}")),
-        *sorted(place.mounts.glob(f"datasets/*/*/{base}")),
-        weights_folder() / base,
-    ]
-    return next((each.resolve() for each in candidates if each.is_file()), None)
+    return prefetch.find_file(name, place.project, place.mounts)
 
 
 def _download(name: str, package: Any, *, internet: bool) -> Path:

@@ -78,7 +78,10 @@ def test_an_image_without_a_label_is_a_warning(folder: Path) -> None:
 def test_a_label_without_an_image_is_an_error(folder: Path) -> None:
     (folder / "labels/val/other.txt").write_text("0 0.5 0.5 0.4 0.4\n")
     (folder / "labels/val/classes.txt").write_text("door\n")
-    assert kinds(check(folder)) == [("labels/val/other.txt", "label-orphan", "error")]
+    assert kinds(check(folder)) == [
+        ("labels/val/other.txt", "label-orphan", "error"),
+        ("labels/val/classes.txt", "junk", "warning"),
+    ]
 
 
 def test_a_label_that_differs_by_letter_case_is_named_as_that(folder: Path) -> None:
@@ -182,16 +185,40 @@ def test_the_same_file_in_two_splits_is_an_error_at_the_later_one(folder: Path) 
 
 
 def test_everything_wrong_with_a_data_yaml_is_said_beside_the_rest(folder: Path) -> None:
-    text = "train: images/train\nval: images/val\nnc: 3\nnames: {0: door, 2: lock}\ndownload: x\n"
+    text = "train: images/train\nval: images/val\nnc: 4\nnames: {0: door, 2: lock}\ndownload: x\n"
     (folder / "data.yaml").write_text(text)
     (folder / "images/train/train0.jpg").write_bytes(b"")
     report = checks.check(sets.survey(folder / "data.yaml"))
     assert sorted((each.path, each.line) for each in report.errors) == [
         ("data.yaml", 3),
-        ("data.yaml", 4),
         ("data.yaml", 5),
         ("images/train/train0.jpg", 0),
     ]
+
+
+@pytest.mark.parametrize("text", ["names: [door\n", "- a\n", ""])
+def test_a_close_look_at_a_set_without_images_says_what_is_wrong_with_its_data_yaml(folder: Path, text: str) -> None:
+    (folder / "data.yaml").write_text(text)
+    report = checks.check(sets.survey(folder / "data.yaml"), deep=True)
+    assert {each.path for each in report.errors} == {"data.yaml"}
+
+
+def test_a_set_of_lists_has_no_findings(folder: Path) -> None:
+    for split in ("train", "val", "test"):
+        lines = sorted(f"./images/{split}/{each.name}\n" for each in (folder / "images" / split).iterdir())
+        (folder / f"{split}.txt").write_text("".join(lines))
+    (folder / ".git").mkdir()
+    (folder / "README.txt").write_text("doors\n")
+    (folder / "data.yaml").write_text("train: train.txt\nval: val.txt\ntest: test.txt\nnames: [door]\n")
+    assert check(folder).findings == []
+
+
+def test_a_folder_elsewhere_without_images_is_not_looked_through(folder: Path, tmp_path: Path) -> None:
+    away = tmp_path / "away/deep"
+    away.mkdir(parents=True)
+    (away / "letter.docx").write_text("private")
+    (folder / "data.yaml").write_text(f"train: {away.parent}\nval: images/val\nnames: [door]\n")
+    assert not [each.path for each in check(folder).findings if "away" in each.path]
 
 
 def test_a_line_of_a_list_that_leads_nowhere_is_an_error_there(folder: Path) -> None:

@@ -63,3 +63,43 @@ def test_a_label_is_mended_without_a_guess(label: bytes, after: str) -> None:
 def test_what_would_be_a_guess_is_not_mended(label: bytes) -> None:
     with pytest.raises(Unclear):
         relabel(label, 1)
+
+
+def test_a_triangle_in_a_set_of_polygons_is_mended_as_one() -> None:
+    text, _ = relabel(b"0 0.1 0.1 0.5 0.1 0.5 0.5\n", 1, triangles=True)
+    assert text == "0 0.3 0.3 0.4 0.4\n"
+
+
+def look_and_mend(folder: Path, task: str = "detect") -> Path:
+    dataset = sets.survey(folder / "data.yaml")
+    return mend(dataset, checks.check(dataset, processes=1), checks.MINIMUM, task).folder
+
+
+@pytest.mark.parametrize("target", ["nowhere.txt", "train00.txt", "."])
+def test_an_image_whose_label_cannot_be_opened_is_left_out(tmp_path: Path, target: str) -> None:
+    folder = clean(tmp_path / "doors")
+    label = folder / "labels/train/train00.txt"
+    label.unlink()
+    label.symlink_to(target)
+    mended = look_and_mend(folder)
+    assert not (mended / "images/train/train00.jpg").exists()
+    assert (mended / "images/train/train01.jpg").is_file()
+
+
+def test_polygons_of_a_set_for_segmenting_stay_as_they_are(tmp_path: Path) -> None:
+    folder = clean(tmp_path / "doors")
+    polygon = "0 0.1 0.1 0.5 0.1 0.5 0.5 0.1 0.5\n"
+    for label in (folder / "labels").glob("*/*.txt"):
+        label.write_bytes(polygon.replace("\n", "\r\n").encode())
+    mended = look_and_mend(folder, "segment")
+    assert {each.read_text(encoding="utf-8") for each in (mended / "labels").glob("*/*.txt")} == {polygon}
+
+
+def test_the_copy_of_a_set_of_lists_has_no_folders_within_folders(tmp_path: Path) -> None:
+    folder = clean(tmp_path / "doors")
+    for split in ("train", "val", "test"):
+        lines = "".join(f"./images/{split}/{each.name}\n" for each in (folder / "images" / split).iterdir())
+        (folder / f"{split}.txt").write_text(lines)
+    (folder / "data.yaml").write_text("train: train.txt\nval: val.txt\ntest: test.txt\nnames: [door, lock]\n")
+    mended = look_and_mend(folder)
+    assert checks.check(sets.survey(mended / "data.yaml"), processes=1).findings == []

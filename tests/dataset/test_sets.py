@@ -5,6 +5,7 @@ import yaml
 from fakes.sets import content_of, write_set
 
 from containerid.dataset import sets
+from containerid.dataset.junk import sweep
 from containerid.dataset.sets import DatasetError
 from containerid.dataset.view import view
 
@@ -58,7 +59,6 @@ def test_a_list_of_images_is_read(folder: Path) -> None:
         ("names: [door]\ndownload: |\n  import os\n", 2, "`download:` would be executed"),
         ("train: images/train\nnames: [door]\n", 0, "no `val:`"),
         ("train: images/none\nval: images/val\nnames: [door]\n", 1, "images/none is not there"),
-        ("train: images/train\nval: images/val\nnames: {0: a, 2: b}\n", 3, "gaps"),
         ("train: images/train\nval: images/val\nnc: 2\nnames: [door]\n", 3, "`nc` is 2, but there are 1 names"),
         ("train: images/train\nval: images/val\n", 0, "must list the classes"),
         ("train: [\n", 2, "not valid YAML"),
@@ -186,8 +186,6 @@ def test_images_of_another_machine_are_found_in_a_list(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("names: {0: a, 2: b, 5: c}", "gaps: 1, 3, 4 are missing"),
-        ("names: {1: a, 2: b}", "gaps: 0 is missing"),
         ("names: {door: 0}", "must number the classes"),
         ("names: door", "must list the classes"),
         ("names: [{0: door}]", "must be a list of words"),
@@ -206,8 +204,34 @@ def test_what_ultralytics_would_trip_over_is_named(folder: Path, text: str, mess
 
 
 @pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("{0: a, 2: b, 5: c}", "gaps: 1, 3, 4 are missing"),
+        ("{1: a, 2: b}", "gaps: 0 is missing"),
+        ("{0: a, 2: b}\nnc: 2", "class_1"),
+        ("{0: a, 2: b}\nnc: 3", "class_1"),
+    ],
+)
+def test_gaps_in_the_names_are_filled_and_said(folder: Path, names: str, message: str) -> None:
+    found = sets.read(rewrite(folder, f"train: images/train\nval: images/val\nnames: {names}\n"))
+    assert [(note.line, note.severity) for note in found.notes] == [(3, "warning")]
+    assert message in found.notes[0].message
+
+
+def test_a_list_may_name_folders_that_lie_elsewhere_by_their_end(folder: Path) -> None:
+    (folder / "train.txt").write_text("data/images/train/train0.jpg\n./images/train/train3.jpg\n")
+    found = sets.read(rewrite(folder, "train: train.txt\nval: images/val\nnames: [door]\n"))
+    assert names_of(found, "train") == ["train0.jpg", "train3.jpg"]
+    assert found.bases["train"] == (folder / "images/train",)
+
+
+@pytest.mark.parametrize(
     ("text", "names"),
-    [("nc: 2.0", ("class_0", "class_1")), ("nc: '1'\nnames: ['0']", ("0",)), ("names: {'1': b, 0: a}", ("a", "b"))],
+    [
+        ("nc: 2.0", ("class_0", "class_1")),
+        ("nc: '1'\nnames: ['0']", ("0",)),
+        ("names: {'1': b, 0: a}", ("a", "b")),
+    ],
 )
 def test_odd_but_clear_names_are_understood(folder: Path, text: str, names: tuple[str, ...]) -> None:
     found = sets.read(rewrite(folder, f"train: images/train\nval: images/val\n{text}\n"))
@@ -237,3 +261,21 @@ def test_images_behind_a_link_have_their_labels_beside_them(folder: Path, tmp_pa
     link.symlink_to(other / "images/train")
     found = sets.read(rewrite(folder, "train: pictures\nval: images/val\nnames: [door]\n"))
     assert all(sets.label_of(image).is_file() for image in found.splits["train"])
+
+
+def test_boxes_are_drawn_around_the_polygons_of_a_label_that_mixes_both(folder: Path, tmp_path: Path) -> None:
+    mixed = folder / "labels/train/train0.txt"
+    mixed.write_text("0 0.5 0.5 0.4 0.4\n0 0.1 0.1 0.3 0.1 0.3 0.3 0.1 0.3\n")
+    before = content_of(folder)
+    made = view(sets.read(folder / "data.yaml"), tmp_path / "view", boxes=[mixed]).parent
+    assert (made / "labels/train/train0.txt").read_text() == "0 0.5 0.5 0.4 0.4\n0 0.2 0.2 0.2 0.2\n"
+    assert (made / "labels/train/train1.txt").samefile(folder / "labels/train/train1.txt")
+    assert content_of(folder) == before
+
+
+def test_images_that_differ_by_letter_case_alone_are_named(folder: Path) -> None:
+    twin = folder / "images/train/TRAIN0.jpg"
+    twin.write_bytes((folder / "images/train/train0.jpg").read_bytes() + b"\0")
+    (folder / "labels/train/TRAIN0.txt").write_text("0 0.5 0.5 0.4 0.4\n")
+    dataset = sets.survey(folder / "data.yaml")
+    assert [each.path for each in sweep(dataset) if each.kind == "image-case"] == ["images/train/train0.jpg"]

@@ -156,6 +156,20 @@ def _dangling(folder: Path, stem: str) -> None:
     path.symlink_to("nowhere.jpg")
 
 
+def _circular(folder: Path, stem: str) -> None:
+    path = folder / IMAGE.format(stem)
+    path.unlink()
+    path.symlink_to(path.name)
+
+
+def _unsummed(folder: Path, stem: str) -> None:
+    _renamed("PNG", ".png")(folder, stem)
+    path = folder / f"images/train/{stem}.png"
+    data = bytearray(path.read_bytes())
+    data[-13] ^= 0xFF  # The last byte of the data's checksum; IEND takes the 12 behind it.
+    path.write_bytes(data)
+
+
 def _folder(folder: Path, stem: str) -> None:
     path = folder / IMAGE.format(stem)
     path.unlink()
@@ -232,7 +246,7 @@ DEFECTS = [
         deep=True,
     ),
     Defect("flipped bytes in the body", _image(_flipped), IMAGE, "image-corrupt", ERROR, deep=True),
-    Defect("JPEG with bytes behind its end", _image(lambda data: data + b"\0\0"), IMAGE, "image-trailing", WARNING),
+    Defect("JPEG with bytes behind its end", _image(lambda data: data + b"\0\0"), IMAGE, "image-trailing", INFO),
     Defect("text called .jpg", _image(lambda data: b"no picture\n" * 40), IMAGE, "image-foreign", ERROR),
     Defect(
         "web page called .jpg",
@@ -252,6 +266,16 @@ DEFECTS = [
     Defect("5x5 image", _small, IMAGE, "image-small", ERROR),
     Defect("0x5 image", _image(_header_of(0, 5)), IMAGE, "image-corrupt", ERROR),
     Defect("link to nowhere", _dangling, IMAGE, "image-missing", ERROR),
+    Defect("link to itself", _circular, IMAGE, "image-unreadable", ERROR),
+    Defect("video called .jpg", _image(lambda data: b"\0\0\0\x18ftypmp42" + data), IMAGE, "image-foreign", ERROR),
+    Defect(
+        "HEIC called .jpg",
+        _image(lambda data: b"\0\0\0\x18ftypheic\0\0\0\0heicmif1" + bytes([0, 0, 1, 0]) + b"free" + bytes(248)),
+        IMAGE,
+        "image-format",
+        ERROR,
+    ),
+    Defect("PNG with a wrong checksum", _unsummed, "images/train/{}.png", "image-corrupt", ERROR, deep=True),
     Defect("folder called .jpg", _folder, IMAGE, "image-unreadable", ERROR),
     Defect("PNG called .jpg", _renamed("PNG"), IMAGE, "image-suffix", WARNING),
     Defect("GIF called .jpg", _renamed("GIF"), IMAGE, "image-format", ERROR),
@@ -270,6 +294,10 @@ DEFECTS = [
     Defect("class 0.0", _rows("0.0 0.5 0.5 0.4 0.4"), LABEL, "label-class-form", WARNING, 1),
     Defect("class by name", _rows("door 0.5 0.5 0.4 0.4"), LABEL, "label-format", ERROR, 1),
     Defect("NaN", _rows("0 nan 0.5 0.4 0.4"), LABEL, "label-format", ERROR, 1),
+    Defect("class 1_0", _rows("1_0 0.5 0.5 0.4 0.4"), LABEL, "label-format", ERROR, 1),
+    Defect("number 0_1", _rows("0 0.5 0.5 0_1 0.4"), LABEL, "label-format", ERROR, 1),
+    Defect("digits of another script", _rows("0 0.5 0.5 0.4 ０.4"), LABEL, "label-format", ERROR, 1),
+    Defect("width of a billionth", _rows("0 0.5 0.5 1e-9 0.4"), LABEL, "label-area", ERROR, 1),
     Defect("infinity", _rows("0 0.5 inf 0.4 0.4"), LABEL, "label-format", ERROR, 1),
     Defect("negative coordinate", _rows("0 -0.2 0.5 0.1 0.1"), LABEL, "label-range", ERROR, 1),
     Defect("coordinate of 1.2", _rows("0 1.2 0.5 0.1 0.1"), LABEL, "label-range", ERROR, 1),
@@ -288,7 +316,12 @@ DEFECTS = [
     Defect("CRLF", _label(GOOD.replace("\n", "\r\n")), LABEL, "label-crlf", WARNING, 1),
     Defect("polygon", _rows("0 0.1 0.1 0.9 0.1 0.9 0.9 0.1 0.9"), LABEL, "label-polygon", WARNING, 1),
     Defect(
-        "polygon among boxes", _rows(GOOD.strip(), "0 0.1 0.1 0.9 0.1 0.9 0.9 0.1 0.9"), LABEL, "label-mixed", ERROR, 3
+        "polygon among boxes",
+        _rows(GOOD.strip(), "0 0.1 0.1 0.9 0.1 0.9 0.9 0.1 0.9"),
+        LABEL,
+        "label-mixed",
+        WARNING,
+        3,
     ),
     Defect("row twice", _rows(*[GOOD.split("\n", maxsplit=1)[0]] * 2), LABEL, "label-duplicate", WARNING, 2),
     Defect(
@@ -319,6 +352,7 @@ DEFECTS = [
         "image-stem",
         WARNING,
     ),
+    Defect("classes.txt", _file("labels/train/classes.txt"), "labels/train/classes.txt", "junk", WARNING),
     Defect("Thumbs.db", _file("images/train/Thumbs.db"), "images/train/Thumbs.db", "junk", WARNING),
     Defect(".DS_Store", _file("labels/train/.DS_Store"), "labels/train/.DS_Store", "junk", WARNING),
     Defect("AppleDouble", _file("images/train/._{}.jpg"), "images/train/._{}.jpg", "junk", WARNING),

@@ -62,3 +62,16 @@ class Leg:
 
 def of_folder(folder: Path) -> Data:
     return Data(provider="folder", source=str(folder))
+
+
+def model_of(task: str) -> dict[str, Any]:
+    """The smallest model for a task other than detection, as params.yaml names it."""
+    return {"architecture": {"pose": "yolo11n-pose", "classify": "yolo11n-cls"}[task], "pretrained": False}
+
+
+def check_measured(leg: Leg, task: str, metric: str) -> None:
+    """The last leg trained for this task, on eight images, and measured both splits that no epoch has trained on."""
+    assert {f"val/{metric}", f"test/{metric}"} <= set(leg.result().metrics)
+    told = json.loads((leg.out / "metadata.json").read_text(encoding="utf-8"))
+    assert told["hyperparameters"]["task"] == task
+    assert told["data"]["splits"]["train"]["images"] == 8

@@ -97,7 +97,7 @@ class LiveBackend:
     def outputs(self, leg: Leg) -> Sequence[Output]:
         run = self.runs[leg.handle]
         run.ask("outputs")
-        return [Output("result.json", None, leg.handle)] if run.result else []
+        return [Output(name, None, leg.handle) for name in ("result.json", "manifest.json") if run.result]
 
     def download(self, output: Output, to: Path) -> str:
         import json

@@ -57,6 +57,15 @@ def draw_set(folder: Path, side: int = 64) -> Path:
     return folder
 
 
+def sort_crops(folder: Path) -> Path:
+    """The images of a set as those of two classes, in a new folder beside it."""
+    for number, image in enumerate(sorted(folder.glob("images/*/*"))):
+        place = folder.parent / "crops" / image.parent.name / ("door" if number % 2 else "wall") / image.name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        image.rename(place)
+    return folder.parent / "crops"
+
+
 def content_of(folder: Path) -> dict[str, bytes]:
     """Every file below a folder and what is in it."""
     return {

@@ -1,18 +1,16 @@
 """The bootstrap as a module, in this process; test_bootstrap_run.py runs it as Kaggle does."""
 
-import io
 import json
 import os
 import signal
 import sys
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes.kernels import STUB, embedded, source_of, write_tree
+from fakes.kernels import STUB, embedded, pack, source_of, write_tree
 
 from containerid.job import Result, Spec
 from containerid.kaggle import kernel
@@ -157,13 +155,10 @@ def test_a_project_outside_of_its_code_is_refused(project, root):
 
 
 def test_a_carried_package_is_what_runs(tmp_path, root, uv, capfd):
-    carried = io.BytesIO()
-    with zipfile.ZipFile(carried, "w") as archive:
-        for name, text in STUB.items():
-            archive.writestr(name, text)
+    carried = pack(write_tree(tmp_path / "ours", STUB))
     code, packed = embedded(write_tree(tmp_path / "project", {"mine.py": ""}), holds_package=False)
     sent = Spec(run="exp001-1", entry="mine", code=code)
-    assert carry_out(kernel.render(sent, code=packed, package=carried.getvalue()), root)[0] == 0
+    assert carry_out(kernel.render(sent, code=packed, package=carried), root)[0] == 0
     assert "/containerid/containerid/training/__main__.py" in capfd.readouterr().out
 
 

@@ -109,6 +109,16 @@ def test_what_is_no_picture_is_left_out(data, monkeypatch):
     assert pictures.load(data) is None
 
 
+def test_what_is_no_picture_is_left_out_beside_ultralytics_too(monkeypatch):
+    from PIL import Image
+
+    def ask_for_more(*_):
+        raise ModuleNotFoundError("No module named 'pi_heif'")
+
+    monkeypatch.setattr(Image, "open", ask_for_more)
+    assert pictures.load(b"no image") is None
+
+
 def test_a_file_that_is_gone_is_left_out(tmp_path):
     assert pictures.load(tmp_path / "none.jpg") is None
 

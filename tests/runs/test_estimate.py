@@ -55,6 +55,6 @@ def test_all_legs_of_an_earlier_run_count(before, epochs, hours, basis):
 
 def test_what_a_timeline_tells_beside_its_phases_is_no_time_of_its_own():
     run = earlier(last=2)
-    timed = run.result.timeline | {"packages": HOUR / 60, "install": HOUR, "weights": HOUR, "first_batch": 3 * HOUR}
+    timed = run.result.timeline | {"packages": HOUR / 60, "weights": HOUR, "first_batch": 3 * HOUR}
     found = estimate(spec(100), [replace(run, result=replace(run.result, timeline=timed))])
     assert found.hours == pytest.approx(3 + 1 / 60 + 1 / 60)

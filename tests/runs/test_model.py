@@ -88,10 +88,11 @@ def test_a_pickle_that_would_run_a_command_is_refused_and_runs_nothing(tmp_path,
 
 
 @pytest.mark.training
-def test_a_real_model_is_loaded_and_predicts(tmp_path):
+def test_a_real_model_is_loaded_and_predicts_also_as_it_lies_in_the_cache(tmp_path):
     code = "from ultralytics import YOLO; m = YOLO('yolo11n.yaml', verbose=False); m.save('best.pt')"
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
-    found = runs.examine("best.pt", tmp_path).document()
+    cached = (tmp_path / "best.pt").rename(tmp_path / "fa4d10b7c838a0ed25b37fbb219734")
+    found = runs.examine(cached.name, tmp_path).document()
     assert found["task"] == "detect"
     assert len(found["classes"]) == 80
     assert found["milliseconds"] > 0

@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,11 @@ import pytest
 from fakes.legs import TINY, Leg, of_folder
 from fakes.sets import draw_set
 
-from containerid.job import Data, Past, Spec
+from containerid.backends.local import LocalBackend
+from containerid.home import Home
+from containerid.job import Data, Past, Spec, State
+from containerid.runs.ending import conclude
+from containerid.runs.registry import Run
 
 pytestmark = [pytest.mark.training, pytest.mark.kills]
 
@@ -110,6 +116,8 @@ def check_that_nothing_is_lost(leg: Leg, whole: Leg) -> None:
 def test_a_training_that_is_killed_goes_on_when_it_is_started_again(leg: Leg, whole: Leg, place: str) -> None:
     kill(leg, place)
     assert not (leg.out / "manifest.json").exists(), "nobody takes it for complete"
+    kept = list((leg.out / "weights").glob("*.pt"))
+    assert all(map(zipfile.is_zipfile, kept)), "what is cut short has no directory at its end"
     leg.run_file()
     check_that_nothing_is_lost(leg, whole)
     if PLACES[place]:
@@ -130,3 +138,27 @@ def test_a_leg_that_is_killed_again_goes_on_from_its_own_checkpoint(leg: Leg, wh
     check_that_nothing_is_lost(leg, whole)
     assert "goes on after epoch 1 of 3, leg 2" in leg.log()
     assert "goes on after epoch 3 of 3, leg 2" in leg.log()
+
+
+def test_a_run_of_this_machine_that_is_killed_has_failed_and_its_next_leg_finishes(
+    leg: Leg, whole: Leg, data: Data, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had written its result, and was still at its report."""
+    home = Home.of_user()
+    backend, spec = LocalBackend(home), Spec(run="r1", backend="local", device="cpu", params=ASKED, data=data)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("KILLED_AT", "the writing of the report")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(KILLING), os.environ.get("PYTHONPATH", "")]))
+    first = backend.submit(spec)
+    list(backend.logs(first, follow=True))
+    run = Run(run="r1", backend="local", handle=first.handle, version=first.version, spec=spec.to_dict())
+    ending = conclude(run, backend, backend.status(first))
+    assert (ending.state, ending.result) == (State.FAILED, None)
+    assert ending.reason == "it left no result (killed by SIGKILL (often host memory))"
+
+    monkeypatch.setenv("KILLED_AT", "")
+    past = backend.hand_over(spec, first, lambda _: None)
+    second = backend.submit(replace(spec, leg=2, past=past))
+    list(backend.logs(second, follow=True))
+    assert backend.status(second).state is State.SUCCEEDED
+    check_that_nothing_is_lost(Leg(home.parcel("r1"), 0), whole)

@@ -1,8 +1,12 @@
 """How busy the machine was."""
 
+import sys
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from containerid.training import sampling
 from containerid.training.hardware import Hardware
 from containerid.training.sampling import Meter, Sample
 
@@ -14,8 +18,8 @@ def session(*indices: int) -> Any:
 
 
 def test_gpus_are_summed_up() -> None:
-    told, left = session(1), list(SAMPLES)
-    meter = Meter(told, look=lambda _: left.pop(0), every=0.001)
+    told, left = session(1, 3), {1: list(SAMPLES), 3: [Sample(0.25, 2**30, 50)]}
+    meter = Meter(told, look=lambda index: left[index].pop(0), every=0.001)
     with meter:
         meter._thread.join(10)
         assert meter.latest == {"gpu": 1.0, "gpu_memory_gib": 4.0, "gpu_celsius": 72}
@@ -25,10 +29,17 @@ def test_gpus_are_summed_up() -> None:
             "memory_gib": {"mean": 3.0, "max": 4.0},
             "temperature": {"max": 72},
             "samples": 2,
-        }
+        },
+        "3": {
+            "busy": {"mean": 0.25, "max": 0.25},
+            "memory_gib": {"mean": 1.0, "max": 1.0},
+            "temperature": {"max": 50},
+            "samples": 1,
+        },
     }
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 def test_where_nothing_can_be_asked_the_process_itself_is_told() -> None:
     told = session(0)
 
@@ -39,6 +50,25 @@ def test_where_nothing_can_be_asked_the_process_itself_is_told() -> None:
         meter._thread.join(10)
     assert set(told.extras["usage"]) == {"cpus", "memory_gib"}
     assert told.extras["usage"]["memory_gib"] > 0
+
+
+def test_a_gpu_is_asked_for_by_the_name_that_pytorch_has_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With CUDA_VISIBLE_DEVICES=3 the only GPU of PyTorch is 0; NVML still counts all."""
+    import torch
+
+    busy = {f"GPU-{number}": number for number in range(4)}
+    nvml = SimpleNamespace(
+        nvmlInit=lambda: None,
+        nvmlDeviceGetHandleByIndex=lambda index: index,
+        nvmlDeviceGetHandleByUUID=busy.__getitem__,
+        NVML_TEMPERATURE_GPU=0,
+        nvmlDeviceGetTemperature=lambda gpu, _: 40 + gpu,
+        nvmlDeviceGetUtilizationRates=lambda gpu: SimpleNamespace(gpu=10 * gpu),
+        nvmlDeviceGetMemoryInfo=lambda gpu: SimpleNamespace(used=gpu * 2**30),
+    )
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: SimpleNamespace(uuid=3 - index))
+    assert sampling.ask(0) == Sample(0.3, 3 * 2**30, 43)
 
 
 def test_the_pace_is_that_of_the_training_alone() -> None:

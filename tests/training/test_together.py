@@ -2,13 +2,14 @@
 
 import json
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes.legs import TINY, Leg, of_folder
-from fakes.sets import draw_set
+from fakes.legs import TINY, Leg, check_measured, model_of, of_folder
+from fakes.sets import draw_set, sort_crops
 
 from containerid.training import hardware, together
 from containerid.training.hardware import Hardware
@@ -70,12 +71,13 @@ def run(leg: Leg, **training: Any) -> Any:
 def test_two_processes_train_one_model(leg: Leg, processes: Callable[..., None]) -> None:
     port = str(together._port())
     processes(GLOO, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", port)
-    result = run(leg, epochs=2)
+    result = run(leg, epochs=2, batch_size=5)
     assert (leg.code, result.outcome) == (0, "succeeded"), result.reason
     assert {"val/mAP50", "test/mAP50"} <= set(result.metrics)
     told = json.loads((leg.out / "metadata.json").read_text())
     assert "alone" not in told
     assert told["epochs"] == 2
+    assert told["hyperparameters"]["batch"] == 4, "the same for each"
     assert told["usage"]["images_per_second"] > 0
     assert (leg.out / "results.csv").read_text().count("\n") == 3
     assert leg.log().count("CID_PROGRESS ") == 2
@@ -85,9 +87,13 @@ def test_two_processes_train_one_model(leg: Leg, processes: Callable[..., None])
 def test_processes_that_do_not_train_together_are_said_aloud_and_one_goes_on(
     leg: Leg, processes: Callable[..., None]
 ) -> None:
+    """What they train is a classifier, the task that is the farthest from detection."""
     processes("raise SystemExit('NCCL error: unhandled system error')")
-    result = run(leg)
+    folder = sort_crops(leg.folder / "doors")
+    result = leg.run(data=of_folder(folder), params=TINY | {"model": model_of("classify")})
     assert (leg.code, result.outcome) == (0, "succeeded"), result.reason
+    check_measured(leg, "classify", "accuracy_top1")
+    assert not list(folder.rglob("*.cache"))
     caution = "caution: the GPUs do not train together (they ended without a word; the last was: NCCL error"
     assert caution in leg.log()
     assert "it goes on with GPU 0" in leg.log()
@@ -103,7 +109,7 @@ def test_a_pause_of_the_first_process_is_the_runs(leg: Leg, processes: Callable[
 
 def test_silence_ends_them(leg: Leg, processes: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(together.train, "__defaults__", (0.3,))
-    processes(PLAYED + "time.sleep(600)")
+    processes(PLAYED + "time.sleep(30)")
     monkeypatch.setattr(together, "_FAREWELL", 5.0)
     seen: list[str] = []
 
@@ -111,7 +117,9 @@ def test_silence_ends_them(leg: Leg, processes: Callable[..., None], monkeypatch
         raise RuntimeError(f"alone: {seen}")
 
     monkeypatch.setattr("containerid.training.train.attempt", alone)
+    begun = time.monotonic()
     result = run(leg)
+    assert time.monotonic() - begun < 25, "nobody waits for them, nor do they live on"
     assert "they said nothing for 0 s" in leg.log()
     assert result.reason.startswith("RuntimeError: alone")
 

@@ -75,3 +75,14 @@ def test_data_that_is_not_what_was_submitted_stops(tmp_path: Path) -> None:
     assert data.verify(folder, "") == data.verify(folder, data.digest(folder))
     with pytest.raises(RunFailed, match="the data in doors is not what was submitted"):
         data.verify(folder, "0" * 64)
+
+
+def test_a_classification_set_keeps_its_digest_on_kaggle_where_a_note_lies_beside_it(tmp_path: Path) -> None:
+    image = tmp_path / "train" / "open" / "1.png"
+    image.parent.mkdir(parents=True)
+    image.write_bytes(b"pixels")
+    before = data.digest(tmp_path)
+    (tmp_path / data.NOTE_FILE).write_text("{}")
+    assert data.digest(tmp_path) == before
+    image.write_bytes(b"others")
+    assert data.digest(tmp_path) != before

@@ -10,12 +10,16 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from containerid.kaggle.bootstrap.ahead import Ahead
 from containerid.kaggle.bootstrap.child import Relay
 from containerid.kaggle.bootstrap.code import bring_code, bring_package
 from containerid.kaggle.bootstrap.ear import STOP_FILE, Ear, announce, session_id
 from containerid.kaggle.bootstrap.journal import BEGAN, BOOTSTRAP, PHASES_BEFORE, SPEC, Interrupted, Journal, Stop, say
 from containerid.kaggle.bootstrap.outcome import MANIFEST, RESULT, Verdict, conclude, leave
 from containerid.kaggle.bootstrap.packages import provide_packages, python_complaint
+
+PATIENCE = 300.0
+"""Seconds for which what was begun ahead is waited for when all else is ready."""
 
 _OURS = """
 import containerid, os, sys
@@ -74,6 +78,29 @@ def _run(cargo: dict[str, Any], scratch: Path, root: Path, journal: Journal, rel
     document.write_text(json.dumps(spec), encoding="ascii")
     journal.leave()
 
+    ahead = Ahead(
+        _module("containerid.training.prefetch", "--spec", document, "--input", root / "input"), environment, project
+    )
+    try:
+        _prepare(spec, (document, project, scratch), environment, journal, relay)
+        ahead.wait(PATIENCE)
+    finally:
+        ahead.end()
+    if ahead.brought:
+        journal.timeline["weights"] = ahead.seconds
+
+    relay.ending = True
+    environment["CID_TIMELINE"] = json.dumps(journal.timeline)
+    places = ("--out", root / "working", "--input", root / "input")
+    command = _module("containerid.training", "--spec", document, *places)
+    return conclude(root / "working", spec, journal, relay.follow(command, environment, project))
+
+
+def _prepare(
+    spec: dict[str, Any], places: tuple[Path, Path, Path], environment: dict[str, str], journal: Journal, relay: Relay
+) -> None:
+    """Prove the hardware, then install what is missing; `places` are the spec's file, the project and scratch."""
+    document, project, scratch = places
     journal.enter("hardware")
     ended = relay.follow(_module("containerid.training.hardware", "--spec", document), environment, project)
     if ended.asked:
@@ -85,12 +112,6 @@ def _run(cargo: dict[str, Any], scratch: Path, root: Path, journal: Journal, rel
     journal.enter("packages")
     provide_packages(spec, project, environment, scratch)
     journal.leave()
-
-    relay.ending = True
-    environment["CID_TIMELINE"] = json.dumps(journal.timeline)
-    places = ("--out", root / "working", "--input", root / "input")
-    command = _module("containerid.training", "--spec", document, *places)
-    return conclude(root / "working", spec, journal, relay.follow(command, environment, project))
 
 
 def _bring(cargo: dict[str, Any], scratch: Path, mounts: Path) -> tuple[Path, list[Path]]:

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.metadata
+import importlib.util
 import os
 import re
 import shutil
@@ -119,7 +120,8 @@ def _uv(missing: Sequence[Any], scratch: Path) -> list[str] | None:
     So is what Python can import and uv does not see, because it lies outside the environment's own folder: a `.pth`
     file or a system folder shows it. Only uv's overrides work for both, since they need no version that uv could find.
     """
-    if not (program := shutil.which("uv")):
+    program = shutil.which("uv")
+    if not program and not importlib.util.find_spec("uv"):
         return None
     named = {canonical(each.name) for each in missing}
     own = {Path(sysconfig.get_path(kind)).resolve() for kind in ("purelib", "platlib")}
@@ -130,7 +132,8 @@ def _uv(missing: Sequence[Any], scratch: Path) -> list[str] | None:
     ]
     overrides = scratch / "overrides.txt"
     overrides.write_text("".join(f"{name} ; sys_platform == 'never'\n" for name in sorted(stay)), encoding="utf-8")
-    return [program, "pip", "install", "--python", sys.executable, "--override", str(overrides)]
+    command = [program] if program else [sys.executable, "-m", "uv"]
+    return [*command, "pip", "install", "--python", sys.executable, "--override", str(overrides)]
 
 
 def _pip(scratch: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""In front of PYTHONPATH, this kills `python -m containerid.training` with SIGKILL at the place that KILLED_AT names."""
+"""In front of PYTHONPATH, this kills `python -m containerid.training`, with SIGKILL, where KILLED_AT says."""
 
 import os
 import signal
