@@ -23,8 +23,11 @@ CREDENTIALS = "GDRIVE_CREDENTIALS_DATA"
 OVERRIDE = "cid-drive"
 """The name under which DVC is told of the default remote once more when credentials come in the variable."""
 
+REQUIREMENTS = ("dvc[gdrive]>=3.67,<4", "pydrive2>=1.21.3", "pyopenssl>=24.2.1")
+"""A DVC that can talk to Google Drive; without the last two it resolves to versions that cannot."""
+
 _PROGRAM = "CID_DVC"
-_NEEDED = "uv tool install 'dvc[gdrive]>=3.67,<4' --with 'pydrive2>=1.21.3' --with 'pyopenssl>=24.2.1'"
+_NEEDED = "uv tool install " + " --with ".join(f"'{each}'" for each in REQUIREMENTS)
 _AUTH = re.compile(r"authenticat|credential|access_token|NON_INTERACTIVE|forbidden|unauthorized", re.IGNORECASE)
 _FLAG = "gdrive_use_service_account"
 _FILES = ("gdrive_user_credentials_file", "gdrive_service_account_json_file_path")

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tomllib
 import zipfile
 from importlib.metadata import requires
 from importlib.util import find_spec
@@ -9,6 +10,9 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+
+from containerid import dvc
+from containerid.kaggle.bootstrap.requirements import TRAINER
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {"kagglesdk", "kaggle", "pydantic", "jinja2", "git", "yaml", "requests", "torch", "ultralytics"}
@@ -61,6 +65,23 @@ def test_six_is_still_missing_from_kaggles_requirements():
 def test_dvc_gdrive_still_admits_what_does_not_work():
     assert bound("dvc-gdrive", "pydrive2").specifier.contains("1.21.2"), "the bound on pydrive2 can go"
     assert bound("pydrive2", "pyopenssl").specifier.contains("22.0.0"), "the bound on pyopenssl can go"
+
+
+def test_what_a_kernel_installs_is_what_the_package_asks_for():
+    document = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = {
+        *document["dependencies"],
+        *(line for lines in document["optional-dependencies"].values() for line in lines),
+    }
+    for line in (*dvc.REQUIREMENTS, *(line for lines in TRAINER.values() for line in lines)):
+        assert line in asked, f"pyproject.toml asks for {Requirement(line).name} with other bounds"
+
+
+def test_the_package_asks_for_all_that_dvc_needs():
+    document = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = {"dvc", "pydrive2", "pyopenssl"}
+    asked = {line for line in document["optional-dependencies"]["training"] if Requirement(line).name in names}
+    assert asked == set(dvc.REQUIREMENTS)
 
 
 def test_constraints_are_names_and_versions_only():

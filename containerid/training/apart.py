@@ -15,7 +15,6 @@ from containerid import dvc
 from containerid.errors import GitError, RunFailed
 from containerid.training.log import say
 
-REQUIREMENTS = ("dvc[gdrive]>=3.67,<4", "pydrive2>=1.21.3", "pyopenssl>=24.2.1")
 _DRIVE = "import dvc, pydrive2.fs, oauth2client.service_account"
 _INSTALLING, _PROBING = 1200, 120
 
@@ -32,18 +31,18 @@ def provide(scratch: Path, *, drive: bool) -> None:
     """
     if _works(drive=drive):
         return
-    say(f"dvc: the one that is here cannot be used; {', '.join(REQUIREMENTS)} go into an environment of their own")
+    say(f"dvc: the one that is here cannot be used; {', '.join(dvc.REQUIREMENTS)} go into an environment of their own")
     folder = scratch / "dvc-environment"
     python = folder / "bin/python"
     if uv := shutil.which("uv"):
         steps = [
             [uv, "venv", "--quiet", "--python", sys.executable, str(folder)],
-            [uv, "pip", "install", "--quiet", "--python", str(python), *REQUIREMENTS],
+            [uv, "pip", "install", "--quiet", "--python", str(python), *dvc.REQUIREMENTS],
         ]
     else:
         steps = [
             [sys.executable, "-m", "venv", str(folder)],
-            [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *REQUIREMENTS],
+            [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *dvc.REQUIREMENTS],
         ]
     for step in steps:
         _do(step)

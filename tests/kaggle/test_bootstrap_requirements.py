@@ -139,9 +139,10 @@ def test_the_carried_trainer_asks_for_what_the_run_uses():
 
     assert names() == ["pydantic", "pyyaml"]
     assert names(entry="containerid.training") == ["pydantic", "pyyaml", "ultralytics"]
-    assert names(data={"provider": "dvc"}) == ["pydantic", "pyyaml", "dvc", "pydrive2", "pyopenssl"]
+    assert names(data={"provider": "dvc"}) == ["pydantic", "pyyaml"]
     assert names(params={"wandb": {"mode": "online"}}) == ["pydantic", "pyyaml", "wandb"]
     assert names(params={"wandb": {"mode": "offline"}}) == ["pydantic", "pyyaml"]
+    assert names(secrets={"WANDB_API_KEY": "sealed"}) == ["pydantic", "pyyaml", "cryptography"]
 
 
 # --- what holds here

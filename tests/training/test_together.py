@@ -1,6 +1,7 @@
 """Several processes train one model. There are no GPUs here: they compute on the CPU, or only play their part."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -32,7 +33,7 @@ os._exit(code)
 """
 """What `containerid.training.worker` does where its trainer, on a CPU, sets up no group of its own."""
 PLAYED = """
-import json, sys, time
+import json, os, sys, time
 plan = json.load(open(sys.argv[1]))
 print('CID_PROGRESS {"epoch": 1, "epochs": 2, "metrics": {"val/mAP50": 0.5}, "eta": 1.0}', flush=True)
 def end(**how):
@@ -108,8 +109,9 @@ def test_a_pause_of_the_first_process_is_the_runs(leg: Leg, processes: Callable[
 
 
 def test_silence_ends_them(leg: Leg, processes: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(together.train, "__defaults__", (0.3,))
-    processes(PLAYED + "time.sleep(30)")
+    monkeypatch.setattr(together.train, "__defaults__", (3.0,))
+    told = leg.folder / "pid"
+    processes(PLAYED + f"open({str(told)!r}, 'w').write(str(os.getpid()))\ntime.sleep(30)")
     monkeypatch.setattr(together, "_FAREWELL", 5.0)
     seen: list[str] = []
 
@@ -119,8 +121,10 @@ def test_silence_ends_them(leg: Leg, processes: Callable[..., None], monkeypatch
     monkeypatch.setattr("containerid.training.train.attempt", alone)
     begun = time.monotonic()
     result = run(leg)
-    assert time.monotonic() - begun < 25, "nobody waits for them, nor do they live on"
-    assert "they said nothing for 0 s" in leg.log()
+    assert time.monotonic() - begun < 25, "nobody waits for them"
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(told.read_text()), 0)
+    assert "they said nothing for 3 s" in leg.log()
     assert result.reason.startswith("RuntimeError: alone")
 
 

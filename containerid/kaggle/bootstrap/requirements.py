@@ -13,12 +13,11 @@ from containerid.kaggle.bootstrap.journal import Stop, one_line, say
 TRAINER = {
     "": ("pydantic>=2.11", "pyyaml>=6.0.2"),
     "ultralytics": ("ultralytics>=8.4.190,<8.5",),
-    "dvc": ("dvc[gdrive]>=3.67,<4", "pydrive2>=1.21.3", "pyopenssl>=24.2.1"),
     "timm": ("timm>=1.0.20,<2",),
     "wandb": ("wandb>=0.31",),
     "secrets": ("cryptography>=42",),
 }
-"""What a carried containerid needs: always, and for what a run uses."""
+"""What a carried containerid needs: always, and for what a run uses. DVC gets an environment of its own, and later."""
 
 _CARET = re.compile(r"(\^|~)\s*(\d+(?:\.\d+)*)")
 
@@ -58,7 +57,6 @@ def asked_by_trainer(spec: Mapping[str, Any]) -> list[str]:
         "": True,
         "ultralytics": trains == "ultralytics",
         "timm": trains == "timm",
-        "dvc": spec["data"]["provider"] == "dvc",
         "wandb": spec["params"].get("wandb", {}).get("mode") == "online",
         "secrets": bool(spec.get("secrets")),
     }
