@@ -24,6 +24,18 @@ _ASTRAY = {
     *(errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTEMPTY),
 }
 
+_ELSEWHERE = "or point CID_HOME elsewhere"
+_REGISTRY = {
+    5: "another cid holds it: wait for that one, then the same command",
+    8: f"chmod u+w {{path}}, {_ELSEWHERE}",
+    10: f"see what that disk says, {_ELSEWHERE}",
+    11: f"move the file away, {_ELSEWHERE}",
+    13: f"make room, {_ELSEWHERE}",
+    14: f"see who may read and write it, {_ELSEWHERE}",
+    26: f"move the file away, {_ELSEWHERE}",
+}
+"""What mends it, by SQLite's code: BUSY, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, NOTADB; the others are defects."""
+
 app = typer.Typer(
     name="cid",
     help="Train on Kaggle's free GPUs from your own shell, follow the run, bring back verified outputs.",
@@ -79,6 +91,9 @@ def speaking(manner: "Manner") -> Iterator["Screen"]:
     except OSError as error:
         screen.error(_of_system(error))
         raise typer.Exit(CidError.code) from error if manner.verbose else None
+    except _of_database() as error:
+        screen.error(_of_registry(error))
+        raise typer.Exit(CidError.code) from error if manner.verbose else None
     except KeyboardInterrupt:
         screen.error(Detached("interrupted", hint="cid ls shows what was started"))
         raise typer.Exit(Detached.code) from None
@@ -101,6 +116,25 @@ def _of_system(error: OSError) -> CidError:
     except FileNotFoundError:
         return CidError("the working folder is gone", hint="cd to one that exists")
     raise error
+
+
+def _of_database() -> type[Exception]:
+    """SQLite's errors; looked up when something goes wrong, since most commands need no database."""
+    from sqlite3 import DatabaseError
+
+    return DatabaseError
+
+
+def _of_registry(error: Exception) -> CidError:
+    """What SQLite could not do on this machine, as one of ours. Raises the error where that is a defect of ours."""
+    from containerid.home import Home
+
+    # The lowest byte is the kind, the others refine it: https://www.sqlite.org/rescode.html
+    hint = _REGISTRY.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+    if hint is None:
+        raise error
+    path = Home.of_user().registry
+    return CidError(f"the registry {path} cannot be used: {error}", hint=hint.format(path=path))
 
 
 def finish(screen: "Screen", run: "Run") -> None:

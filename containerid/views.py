@@ -22,8 +22,8 @@ _MARKS = {State.SUCCEEDED: "✓", State.FAILED: "✗", State.LOST: "✗", State.
 _TOP = ("test/mAP50", "test/mAP50-95", "test/precision", "test/recall", "val/mAP50", "val/mAP50-95")
 
 
-def show_run(screen: Screen, run: Run) -> None:
-    """One run: its state first, then what it reached and where things are."""
+def show_run(screen: Screen, run: Run, versions: Sequence[str] = ()) -> None:
+    """One run: its state first, then what it reached, where things are, and what its model was promoted to."""
     screen.say(f"{_MARKS.get(run.state, '●')} {run.run}  {run.state}" + (f": {run.reason}" if run.reason else ""))
     rows = [
         ("experiment", run.experiment),
@@ -35,6 +35,7 @@ def show_run(screen: Screen, run: Run) -> None:
         *places(run).items(),
         ("legs", f"{len(run.legs)}, {run.hours:.2f} h together" if len(run.legs) > 1 else ""),
         ("outputs", _outputs(run)),
+        ("promoted to", ", ".join(versions)),
     ]
     for label, value in rows:
         if value:
@@ -88,8 +89,10 @@ def show_findings(screen: Screen, findings: "Findings") -> None:
 
 
 def show_history(screen: Screen, run: Run, registry: Registry) -> None:
-    """The plan as it was shown and every state with its time."""
-    for label, value in run.plan:
+    """The plan as it was shown, where the session's time went, and every state with its time."""
+    took = run.result.timeline.items() if run.result else ()
+    spent = ", ".join(f"{name.replace('_', ' ')} {duration(seconds)}" for name, seconds in took)
+    for label, value in (*run.plan, *([("time", spent)] if spent else [])):
         screen.say(f"  {label:<15} {value}")
     for state, reason, at in registry.transitions(run.run):
         screen.say(f"  {at}  {state}" + (f": {reason}" if reason else ""))

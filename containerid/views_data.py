@@ -20,7 +20,13 @@ def show_report(screen: Screen, report: Report) -> None:
     rows = ((split, *(f"{number:,}" for number in counts.values())) for split, counts in report.counts.items())
     if report.counts:
         screen.table(("split", *next(iter(report.counts.values()))), rows)
-    if report.classes:
+    if report.sorted:
+        names = next(iter(report.sorted.values()))
+        screen.table(
+            ("class", *report.sorted),
+            ((name, *(f"{split[name]:,}" for split in report.sorted.values())) for name in names),
+        )
+    elif report.classes:
         screen.say(f"classes: {', '.join(f'{name} {boxes:,}' for name, boxes in report.classes.items())}")
     if report.sizes:
         screen.say(f"images: {' to '.join('x'.join(map(str, size)) for size in report.sizes.values())} pixels")
@@ -49,7 +55,8 @@ def _show_verdict(screen: Screen, report: Report) -> None:
     told = ", ".join(
         f"{counts[word]:,} {word}{'s' * (counts[word] != 1 and word != INFO)}" for word in SEVERITIES if counts[word]
     )
-    looked = f"{report.decoded:,} images decoded" if report.decoded else "nothing decoded; --deep looks at every pixel"
+    more = "" if report.sorted else "; --deep looks at every pixel"
+    looked = f"{report.decoded:,} images decoded" if report.decoded else f"nothing decoded{more}"
     mark = "✗" if counts[ERROR] else "✓"
     screen.say(f"{mark} {told or 'nothing to say'} ({looked})", style="red" if counts[ERROR] else "green")
 

@@ -265,6 +265,16 @@ def test_without_params_yaml_the_command_that_makes_one_is_named(cid, tmp_path, 
     assert "cid init" in said.err
 
 
+def test_show_tells_where_the_time_went(cid, platform):
+    said = cid("train", "--local", "--detach", "--json")
+    assert "time   " not in cid("show").out
+    platform.ending = ""
+    platform.finish(said.document["run"], phase="report", timeline={"code": 2.2, "train": 754.2, "first_batch": 43.4})
+    assert cid("fetch").code == 0
+    assert "  time            code 2s, train 12m34s, first batch 43s\n" in cid("show").out
+    assert cid("show", "--json").document["timeline"]["train"] == 754.2
+
+
 def test_show_tells_where_a_run_stands_among_those_before_it(cid, platform):
     for score in (0.80, 0.91):
         said = cid("train", "--local", "--detach", "--json", "--new")

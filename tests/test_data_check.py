@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes.sets import content_of, write_set
+from fakes.sets import content_of, sort_crops, write_set
 
 from containerid.dataset import pixels
 
@@ -116,3 +116,46 @@ def test_polygons_are_no_finding_in_a_project_that_segments(cid: Cid, folder: Pa
     Path("params.yaml").write_text(params, encoding="utf-8")
     told = cid("data", "check", str(folder), "--json")
     assert (told.code, told.document["kinds"]) == (0, {})
+
+
+@pytest.mark.parametrize("described", [False, True])
+def test_a_set_that_is_sorted_into_classes_is_counted_by_class_and_split(
+    cid: Cid, folder: Path, *, described: bool
+) -> None:
+    crops = sort_crops(folder)
+    if described:
+        (crops / "data.yaml").write_text("train: train\nval: val\nnames: [door, wall]\n")
+    said = cid("data", "check", "crops")
+    assert said.code == 0, said.out + said.err
+    assert "✓ nothing to say (nothing decoded)" in said.out
+    document = cid("data", "check", "crops", "--json").document
+    assert document["sorted"]["train"] == {"door": 4, "wall": 4}
+    assert document["classes"] == {"door": 8, "wall": 8}
+
+
+def test_what_is_no_image_in_a_class_is_an_error(cid: Cid, folder: Path) -> None:
+    crops = sort_crops(folder)
+    next(crops.glob("val/wall/*")).write_text("<!doctype html>")
+    next(crops.glob("train/door/*")).with_name("gone.jpg").symlink_to("nowhere.jpg")
+    said = cid("data", "check", "crops")
+    assert said.code == 7
+    assert "is not an image but a web page" in said.out
+    assert "train/door/gone.jpg: error: is a link to nowhere" in said.out
+    assert "its label" not in said.out
+
+
+def test_a_classifiers_project_has_its_own_set_checked_as_one(cid: Cid, folder: Path) -> None:
+    sort_crops(folder)
+    Path("params.yaml").write_text("detection:\n  model: {architecture: timm/resnet18}\n  data: {path: crops}\n")
+    assert cid("data", "check").code == 0
+    said = cid("data", "check", "--deep")
+    assert (said.code, "crops is sorted into classes" in said.err) == (2, True)
+
+
+def test_labels_beside_the_images_are_no_classes(cid: Cid, folder: Path) -> None:
+    for split in ("train", "val"):
+        (folder / split / "camera").mkdir(parents=True)
+        for file in [*(folder / "images" / split).iterdir(), *(folder / "labels" / split).iterdir()]:
+            file.rename(folder / split / "camera" / file.name)
+    (folder / "data.yaml").write_text("train: train\nval: val\nnames: [door]\n")
+    assert cid("data", "check", "doors", "--json").document["splits"]["train"]["boxes"] == 8

@@ -37,7 +37,7 @@ def check(
 
     checked = check_data(path, folder=Path.cwd(), home=runs.Home.of_user(), deep=deep, fix=fix)
     if html:
-        write_page(html, checked.report, checked.file.parent)
+        write_page(html, checked.report, checked.folder)
     screen.document(checked.document())
     show_report(screen, checked.report)
     if html:

@@ -158,7 +158,7 @@ def ls(screen: "Screen", ghosts: o.GhostsOption = False) -> None:
 def show(screen: "Screen", run: o.RunArg = "", exit_code: o.ExitCodeOption = False) -> None:
     """Show all that is known about a run."""
     from containerid import runs
-    from containerid.runs.standing import stand
+    from containerid.runs.standing import stand, versions
     from containerid.views import show_history, show_run, show_standing
 
     registry = runs.Registry(runs.Home.of_user().registry)
@@ -166,8 +166,9 @@ def show(screen: "Screen", run: o.RunArg = "", exit_code: o.ExitCodeOption = Fal
     history = [{"state": state, "reason": reason, "at": at} for state, reason, at in registry.transitions(found.run)]
     standing = stand(found, registry.runs())
     told = {"plan": dict(found.plan), "transitions": history, "standing": standing.document() if standing else None}
-    screen.document({**found.document(), **told})
-    show_run(screen, found)
+    made, timeline = versions(found), dict(found.result.timeline) if found.result else {}
+    screen.document({**found.document(), **told, "versions": made, "timeline": timeline})
+    show_run(screen, found, made)
     show_standing(screen, standing)
     show_history(screen, found, registry)
     _mirror(found, wanted=exit_code)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from containerid.config.arguments import Wrong
 from containerid.config.rules import suggestion
+from containerid.config.trainers import is_timm
 
 _SIZES = "nsmlx"
 _TASKS = ("", "-seg", "-cls", "-pose", "-obb")
@@ -48,6 +49,8 @@ BUILDABLE = frozenset(
 
 def task(name: str) -> str:
     """What a model of this name does: `detect`, unless it is called after something else."""
+    if is_timm(name):
+        return "classify"
     stem = Path(name).name.partition(".")[0]
     return next((its for suffix, its in _NAMED.items() if stem.endswith(suffix) or f"{suffix}-" in stem), "detect")
 

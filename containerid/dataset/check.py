@@ -118,8 +118,13 @@ class _Checking:
         asked = {split: least for split, least in minimum.items() if self.dataset.lines.get(split) not in faulty}
         yield from _few(self.report.counts, asked, file, self.dataset.lines)
         yield from _unlabelled(self.report.counts, file, self.dataset.lines)
+        line = self.dataset.lines.get("names", 0)
+        for index in sorted(self.dataset.unnamed & total.keys()):
+            message = f"{total[index]} boxes are of class {index}, which has no name"
+            yield Finding(file, line, "class-range", ERROR, message, "name it in `names`, or correct the labels")
         if total and not self.dataset.faults:
-            yield from _classes(names, total, boxes.get("train", Counter()), file, self.dataset.lines.get("names", 0))
+            named = {index: name for index, name in enumerate(names) if index not in self.dataset.unnamed}
+            yield from _classes(named, total, boxes.get("train", Counter()), file, line)
 
     def deep(self, kept: Kept | None, seconds: float | None) -> None:
         """Decode every image that can be opened."""
@@ -190,9 +195,11 @@ def _unlabelled(counts: Mapping[str, Mapping[str, int]], file: str, lines: Mappi
             yield Finding(file, line, "no-boxes", WARNING, f"{split} holds no box at all", "check the labels")
 
 
-def _classes(names: Sequence[str], total: Counter[int], train: Counter[int], file: str, line: int) -> Iterator[Finding]:
-    most = max(total, key=lambda index: total[index])
-    for index, name in enumerate(names):
+def _classes(
+    names: Mapping[int, str], total: Counter[int], train: Counter[int], file: str, line: int
+) -> Iterator[Finding]:
+    most = max(names, key=lambda index: total[index])
+    for index, name in names.items():
         if not total[index]:
             yield Finding(file, line, "class-unused", WARNING, f"no box is of class {index}, {name}", "label some")
         elif not train[index] and train:

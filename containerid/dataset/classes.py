@@ -1,14 +1,16 @@
 """A classification set as it lies on the disk: a folder for each split, in it a folder for each class."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from containerid.dataset.findings import ERROR, WARNING, Finding, Report
-from containerid.dataset.images import is_image
-from containerid.dataset.sets import Dataset
+from containerid.dataset.findings import ERROR, WARNING, Finding, Report, relative
+from containerid.dataset.images import is_image, look
+from containerid.dataset.sets import YAML, Dataset
 from containerid.dataset.yamlfile import DatasetError
 
+TASK = "classify"
 _SPLITS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
 
 
@@ -17,6 +19,13 @@ def is_set(folder: Path) -> bool:
     train = folder / "train"
     found = (each for each in train.iterdir() if each.is_dir()) if train.is_dir() else iter(())
     return any(is_image(file.name) for each in found if each.name != "images" for file in each.iterdir())
+
+
+def is_sorted(folder: Path) -> bool:
+    """Whether a folder holds a classification set alone: with a data.yaml in it, no labels lie beside the images."""
+    if not is_set(folder):
+        return False
+    return not (folder / YAML).is_file() or not any((folder / "train").rglob("*.txt"))
 
 
 def read(folder: Path) -> Dataset:
@@ -58,6 +67,7 @@ def check(dataset: Dataset, minimum: Mapping[str, int]) -> Report:
         counts = Counter(dataset.names[label_of(dataset, split, image)] for image in images)
         total += counts
         report.counts[split] = {"images": len(images), "classes": len(counts)}
+        report.sorted[split] = {name: counts[name] for name in dataset.names}
         for name in dataset.names:
             if not counts[name]:
                 severity = ERROR if split == "train" else WARNING
@@ -69,18 +79,15 @@ def check(dataset: Dataset, minimum: Mapping[str, int]) -> Report:
             message = f"{split} has {count} images, at least {least} are asked for"
             report.findings.append(Finding(split, 0, "too-few", ERROR, message, "add images, or lower the limit"))
     report.classes = {name: total[name] for name in dataset.names}
+    report.findings.sort(key=lambda finding: finding.order)
     return report
 
 
 def _open(root: Path, image: Path) -> Iterator[Finding]:
-    from PIL import Image
-
-    try:
-        with Image.open(image) as opened:
-            opened.verify()
-    except Exception as error:
-        name = image.relative_to(root).as_posix()
-        yield Finding(name, 0, "image-unreadable", ERROR, f"cannot be read ({type(error).__name__})", "remove it")
+    name = relative(os.fspath(root), os.fspath(image))
+    for kind, severity, message, fix in look(os.fspath(image)).said:
+        if kind != "image-rotated":
+            yield Finding(name, 0, kind, severity, message, fix.replace(" and its label", ""))
 
 
 def _first(folder: Path, names: tuple[str, ...]) -> Path | None:
@@ -93,4 +100,4 @@ def _holds_images(folder: Path) -> bool:
 
 def _images(base: Path, names: list[str]) -> Iterator[Path]:
     for name in names:
-        yield from sorted(each for each in (base / name).rglob("*") if is_image(each.name) and each.is_file())
+        yield from sorted(each for each in (base / name).rglob("*") if is_image(each.name) and not each.is_dir())

@@ -45,7 +45,8 @@ class Report:
     Attributes:
         findings: the worst first, then by path and line.
         counts: per split `images`, `labels`, `boxes` and `backgrounds` (images without a box).
-        classes: boxes per class name, over all splits.
+        classes: boxes per class name, over all splits; images, of a classification set.
+        sorted: per split the images of each class; of a classification set alone.
         sizes: `smallest` and `largest` image by area, as [width, height] in pixels; empty when none is known.
         decoded: images whose every pixel was decoded; 0 when only their structure was looked at.
     """
@@ -55,6 +56,7 @@ class Report:
     classes: dict[str, int] = field(default_factory=dict)
     sizes: dict[str, list[int]] = field(default_factory=dict)
     decoded: int = 0
+    sorted: dict[str, dict[str, int]] = field(default_factory=dict)
 
     @property
     def errors(self) -> list[Finding]:
@@ -85,13 +87,15 @@ class Report:
             "classes": self.classes,
             "sizes": self.sizes,
             "decoded": self.decoded,
+            **({"sorted": self.sorted} if self.sorted else {}),
         }
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> "Report":
         """Read back what `document` gave."""
         findings = [Finding(**each) for each in document["findings"]]
-        return cls(findings, document["splits"], document["classes"], document["sizes"], document["decoded"])
+        decoded, ordered = document["decoded"], document.get("sorted", {})
+        return cls(findings, document["splits"], document["classes"], document["sizes"], decoded, ordered)
 
 
 def relative(root: str, path: str) -> str:

@@ -50,13 +50,13 @@ class _Known:
 def sweep(dataset: Dataset) -> Iterator[Finding]:
     """Look through the folders of images and labels for what no split explains."""
     known = _know(dataset)
-    bases = _bases(dataset, known)
+    bases, named = _bases(dataset, known), set(map(os.fspath, dataset.folders))
     apart = {
         folder for folder in known.folders if not f"{folder}{os.sep}".startswith(tuple(f"{b}{os.sep}" for b in bases))
     }
     for top, what in roots(bases | apart, known.root).items():
         for folder in walk(top):
-            yield from _nested(folder, what, bases, known)
+            yield from _nested(folder, what, bases & named, known)
             for name in folder.files:
                 yield from _file(folder, name, what, known)
     yield from _unlisted(known)

@@ -19,7 +19,7 @@ from containerid.dataset.sets import Dataset, images_of
 from containerid.dataset.tree import roots, walk
 from containerid.home import keep as write
 
-_FORM = 2
+_FORM = 3
 _SETTLED = 0.1
 """Seconds after its last change within which a file can change again without a clock that shows it."""
 

@@ -88,7 +88,11 @@ def mend(dataset: Dataset, report: Report, minimum: Mapping[str, int], task: str
             work.carry(split, image)
         (folder / "images" / split).mkdir(parents=True, exist_ok=True)
     work.orphans(report.findings)
-    text = yaml.safe_dump(described(dataset), sort_keys=False, allow_unicode=True)
+    document = described(dataset)
+    if report.of("class-range"):
+        # What those classes are, nobody but the user knows.
+        document["names"] = {at: name for at, name in enumerate(dataset.names) if at not in dataset.unnamed}
+    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
     (folder / YAML).write_text(text, encoding="utf-8")
     if task != "detect":
         carry(folder / YAML, dataset)

@@ -33,6 +33,8 @@ class Dataset:
         notes: what is unusual in data.yaml and in the lists of images that it names.
         lines: of data.yaml's keys, 1-based.
         lists: files that list images.
+        unnamed: indices of classes that data.yaml gives no name; `names` calls them `class_<index>`.
+        folders: those of `bases` that data.yaml names itself.
     """
 
     root: Path
@@ -44,6 +46,8 @@ class Dataset:
     notes: tuple[Finding, ...] = ()
     lines: Mapping[str, int] = field(default_factory=dict)
     lists: tuple[Path, ...] = ()
+    unnamed: frozenset[int] = frozenset()
+    folders: frozenset[Path] = frozenset()
 
 
 def label_path(image: str) -> str:
@@ -93,11 +97,15 @@ def survey(file: Path) -> Dataset:
     splits, bases = {}, {}
     for split in SPLITS:
         if value := document.values.get(split):
-            splits[split], bases[split] = reader.images(split, value)
+            images, found = reader.images(split, value)
+            if images or found or split != "test":
+                splits[split], bases[split] = images, found
         elif split != "test":
             document.fault(split, f"there is no `{split}:`", f"name the folder of the {split} images")
     faults, notes = tuple(document.faults), tuple(document.notes)
-    return Dataset(file.parent, file, names, splits, bases, faults, notes, document.lines, tuple(reader.lists))
+    lists, folders = tuple(reader.lists), frozenset(reader.folders)
+    lines, unnamed = document.lines, document.unnamed
+    return Dataset(file.parent, file, names, splits, bases, faults, notes, lines, lists, unnamed, folders)
 
 
 class _Reader:
@@ -108,6 +116,7 @@ class _Reader:
         self.folder = document.file.parent
         self.root = self._root()
         self.lists: list[Path] = []
+        self.folders: set[Path] = set()
 
     def _root(self) -> Path:
         # A path of another machine (`/kaggle/working/…`, `C:\…`) is common; the folder of the file is what was meant.
@@ -135,6 +144,7 @@ class _Reader:
                 continue
             if place.is_dir():
                 bases.append(place)
+                self.folders.add(place)
                 found += _walk(place)
                 continue
             listed = list(self._listed(place))
@@ -149,7 +159,10 @@ class _Reader:
             return None
         plain = entry.strip().replace("\\", "/")
         place = find_entry(plain, self.root, self.folder)
-        if place is None:
+        if place is None and split == "test":
+            # Roboflow writes the line also where it exports no test images.
+            self.document.note(split, "yaml-test", WARNING, f"{entry} is not there: no test split", "remove `test`")
+        elif place is None:
             self.document.fault(split, f"{entry} is not there", f"looked below {self.root}")
         elif _ELSEWHERE.match(plain) and not Path(plain).exists():
             message = f"{entry} is another machine's path; {relative(str(self.folder), str(place))} is taken"

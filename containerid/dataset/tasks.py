@@ -41,11 +41,18 @@ def complete(view: Path, dataset: Dataset, task: str) -> None:
     Raises:
         DatasetError: keypoints are to be trained, and `kpt_shape` does not say how many there are.
     """
-    own = _document(dataset.file)
-    if task == "pose" and not _is_shape(own.get("kpt_shape")):
-        fix = "add `kpt_shape: [17, 3]`: how many keypoints, and 2 or 3 numbers each"
-        raise DatasetError(dataset.file, dataset.lines.get("kpt_shape", 0), "there is no `kpt_shape` for a pose", fix)
+    if error := lacking(dataset, task):
+        raise error
     carry(view, dataset)
+
+
+def lacking(dataset: Dataset, task: str) -> DatasetError | None:
+    """What the task needs of data.yaml and does not find there."""
+    if task != "pose" or dataset.faults or _is_shape(_document(dataset.file).get("kpt_shape")):
+        return None
+    fix = "add `kpt_shape: [17, 3]`: how many keypoints, and 2 or 3 numbers each"
+    line = dataset.lines.get("kpt_shape", 0)
+    return DatasetError(dataset.file, line, "there is no `kpt_shape` for a pose", fix)
 
 
 def carry(file: Path, dataset: Dataset) -> None:

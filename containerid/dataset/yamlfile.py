@@ -40,6 +40,7 @@ class Document:
         lines: of the keys, 1-based, by the same names.
         faults: what makes it useless.
         notes: what is unusual.
+        unnamed: classes that `names` passes over; known once `names` was asked for.
     """
 
     file: Path
@@ -47,6 +48,7 @@ class Document:
     lines: dict[str, int] = field(default_factory=dict)
     faults: list[DatasetError] = field(default_factory=list)
     notes: list[Finding] = field(default_factory=list)
+    unnamed: frozenset[int] = frozenset()
 
     def fault(self, key: str, message: str, fix: str = "") -> None:
         """Note what makes the file useless, at the line of a key."""
@@ -99,6 +101,7 @@ class Document:
                 f"`names` has gaps: {missing} {'is' if len(gaps) == 1 else 'are'} missing, and called class_{gaps[0]}"
             )
             self.note("names", "yaml-names", WARNING, message, f"number the classes from 0 to {len(keys) - 1}")
+            self.unnamed = frozenset(gaps)
         return tuple(named.get(index, f"class_{index}") for index in range(max(keys) + 1))
 
     def _listed(self, names: list[Any]) -> tuple[str, ...]:
@@ -154,9 +157,11 @@ def _fill(document: Document, values: dict[Any, Any], node: yaml.MappingNode) ->
         if given in values and values.get(meant) is None:
             values[meant], document.lines[meant] = values[given], document.lines[given]
     document.values = {str(key): value for key, value in values.items()}
-    if "download" in document.values:
+    if document.values.get("download"):
         message = "`download:` would be executed by Ultralytics"
         document.fault("download", message, "remove the key and bring the data")
+    elif "download" in document.values:
+        document.note("download", "yaml-download", WARNING, "`download:` is empty", "remove the key")
 
 
 def _written(file: Path, data: bytes) -> Iterator[Finding]:

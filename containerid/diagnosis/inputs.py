@@ -74,7 +74,7 @@ DATA = (
     Class(
         "labels",
         "labels or images cannot be used",
-        "mend the lines that are named; cid train --local --quick checks them here",
+        "mend the lines that are named; cid data check finds all that is wrong",
         (
             r"the data cannot be used: ",
             r"No valid images found in ",
@@ -87,7 +87,7 @@ DATA = (
     Class(
         "data-yaml",
         "data.yaml cannot be used",
-        "mend it: it needs `train:`, `val:` and `names:`; cid train --local --quick checks it here",
+        "mend it: it needs `train:`, `val:` and `names:`; cid data check finds all that is wrong",
         (
             r"Dataset '.*' error ",
             r"the data holds no data\.yaml",

@@ -35,7 +35,7 @@ HARDWARE = (
     Class(
         "label-index",
         "a class number or an index is out of range on the GPU: labels and `names` do not fit together",
-        "check the class numbers in the labels against data.yaml, then: cid train --local --quick",
+        "cid data check finds labels that data.yaml has no class for; mend them, then {train}",
         (r"device-side assert triggered", r"Assertion `.*(n_classes|index out of bounds|idx).*` failed"),
     ),
     Class(

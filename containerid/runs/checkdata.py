@@ -1,16 +1,23 @@
-"""Looking at a detection set where it lies: which one is meant, what its project asks of it, and where results stay."""
+"""Looking at a set where it lies: which one is meant, what its project asks of it, and where results stay."""
 
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from containerid.dataset import check, pixels, sets, tasks
+from containerid.dataset import check, classes, pixels, sets, tasks
 from containerid.dataset.mend import Mended, mend
-from containerid.errors import ConfigError, UsageError
+from containerid.errors import ConfigError, RunFailed, UsageError
+from containerid.events import Caution
 from containerid.home import Home
+from containerid.job import Tell
 
+if TYPE_CHECKING:
+    from containerid.config import Params
+
+_FIRST = 5
+"""Errors that are told of a set that no run may be made of."""
 _PARTS = frozenset({"images", "labels", "train", "val", "valid", "test"})
 _MADE_BY = "data.yaml with `train:`, `val:` and `names:` belongs there"
 
@@ -20,7 +27,7 @@ class Checked:
     """A set that was looked at.
 
     Attributes:
-        file: its data.yaml.
+        file: its data.yaml; the folder of a classification set.
         report: what was found.
         mended: the new set, where one was asked for.
     """
@@ -29,9 +36,14 @@ class Checked:
     report: check.Report
     mended: Mended | None = None
 
+    @property
+    def folder(self) -> Path:
+        """Where the set is."""
+        return self.file if self.file.is_dir() else self.file.parent
+
     def document(self) -> dict[str, Any]:
         """Plain JSON types: the report, and where a mended copy is."""
-        document = {"set": str(self.file.parent), **self.report.document()}
+        document = {"set": str(self.folder), **self.report.document()}
         if self.mended:
             errors = [str(finding) for finding in self.mended.errors]
             fixes = [asdict(fix) for fix in self.mended.fixes]
@@ -50,20 +62,76 @@ def check_data(path: str, *, folder: Path, home: Home, deep: bool = False, fix: 
         fix: write a mended copy beside it.
 
     Raises:
-        UsageError: there is no such set, or decoding needs packages that are not there.
+        UsageError: there is no such set, or what is asked cannot be done with it.
         ConfigError: params.yaml cannot be used.
     """
     if deep and (absent := pixels.missing()):
         raise UsageError(f"--deep needs {' and '.join(absent)}", hint=pixels.INSTALL)
     minimum, named, task = _asked(folder, path)
-    file = _find(folder / named)
+    place = folder / named
+    if task == classes.TASK or (path and classes.is_sorted(place)):
+        if deep or fix:
+            hint = f"cid data check {path}".rstrip()
+            raise UsageError(f"--deep and --fix know detection sets; {place.name} is sorted into classes", hint=hint)
+        return Checked(place, _sorted_into_classes(place, minimum))
+    file = _find(place)
+    dataset, report = _survey(file, minimum, task, home, deep=deep)
+    mended = mend(dataset, report, minimum, task) if fix and dataset and dataset.splits else None
+    return Checked(file, report, mended)
+
+
+def require(source: str, params: "Params", *, folder: Path, home: Home, tell: Tell) -> check.Report | None:
+    """Look at the set that a run is to be made of, before anything of it is sent.
+
+    Args:
+        source: its folder, absolute.
+        params: for the model's task, the limits, and which set is the project's own.
+        folder: the project's.
+        home: where results are kept: of a set that has not changed they are taken.
+        tell: gets the first errors.
+
+    Returns:
+        What was found; None where the project trains with a module of its own, whose business the data is.
+
+    Raises:
+        RunFailed: it has errors.
+    """
+    from containerid.config import ENTRY
+
+    if params.training.entry != ENTRY:
+        return None
+    place, minimum, task = Path(source), params.data.minimum.model_dump(), params.model.task
+    if task == classes.TASK:
+        report = _sorted_into_classes(place, minimum)
+    else:
+        _, report = _survey(place / sets.YAML, minimum, task, home)
+    for finding in report.errors[:_FIRST]:
+        tell(Caution(f"{finding}{f' ({finding.fix})' if finding.fix else ''}"))
+    if report.errors:
+        own = place == folder / params.data.path
+        raise RunFailed(report.verdict, hint="cid data check" if own else f"cid data check {place}")
+    return report
+
+
+def _survey(
+    file: Path, minimum: Mapping[str, int], task: str, home: Home, *, deep: bool = False
+) -> tuple[sets.Dataset | None, check.Report]:
     if not file.is_file():
-        missing = sets.DatasetError(file, 0, "is not there", _MADE_BY)
-        return Checked(file, check.refuse(missing))
+        return None, check.refuse(sets.DatasetError(file, 0, "is not there", _MADE_BY))
     dataset = sets.survey(file)
-    report = check.check(dataset, minimum, deep=deep, keep=home.folder("checks"))
-    report = tasks.settle(report, task)
-    return Checked(file, report, mend(dataset, report, minimum, task) if fix and dataset.splits else None)
+    report = tasks.settle(check.check(dataset, minimum, deep=deep, keep=home.root / "checks"), task)
+    if lacking := tasks.lacking(dataset, task):
+        report.findings[:0] = check.refuse(lacking).findings
+    return dataset, report
+
+
+def _sorted_into_classes(place: Path, minimum: Mapping[str, int]) -> check.Report:
+    if not place.is_dir():
+        raise UsageError(f"{place} is no folder", hint="cid data check FOLDER")
+    try:
+        return classes.check(classes.read(place), minimum)
+    except sets.DatasetError as error:
+        return check.refuse(error)
 
 
 def find_set(path: str, folder: Path) -> Path:

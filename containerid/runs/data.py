@@ -87,11 +87,17 @@ def _folder(section: "Section", folder: Path) -> Data:
     return in_folder((folder / section.path).absolute())
 
 
+def is_set(path: Path) -> bool:
+    """Whether a folder holds a set: described by a data.yaml, or sorted into classes."""
+    from containerid.dataset import classes
+
+    return (path / "data.yaml").is_file() or classes.is_set(path)
+
+
 def in_folder(path: Path) -> Data:
     """A folder of this machine, with the digest of its content. Raises UsageError when it is not a data set."""
-    from containerid.dataset import classes
     from containerid.training.data import digest
 
-    if not ((path / "data.yaml").is_file() or classes.is_set(path)):
+    if not is_set(path):
         raise UsageError(f"{path} holds no data.yaml", hint="cid train --data FOLDER, with data.yaml in it")
     return Data(provider="folder", source=str(path), digest=digest(path))

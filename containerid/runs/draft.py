@@ -1,7 +1,7 @@
 """A request that has been looked at: settings read, data located, a name found. Nothing is written anywhere."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ from containerid.backends import entry, open_backend
 from containerid.errors import UsageError
 from containerid.events import Caution
 from containerid.home import Home
-from containerid.job import Code, Data, Spec, Tell
+from containerid.job import Code, Data, Spec, State, Tell
 from containerid.platform import Backend
 from containerid.runs.data import locate
 from containerid.runs.registry import Run, now
@@ -44,6 +44,7 @@ class Draft:
         run: the run id; `created` is its time, ISO 8601, from which the snapshot commit has its own.
         data: where the images are.
         tell: gets what happens.
+        rows: what is to be known before it starts, label and value.
     """
 
     request: Request
@@ -55,6 +56,7 @@ class Draft:
     run: str
     created: str
     tell: Tell
+    rows: tuple[tuple[str, str], ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -124,6 +126,7 @@ def look_at(request: Request, home: Home, tell: Tell, known: Run | None = None) 
 
     Raises:
         ConfigError, UsageError: it cannot be done as asked.
+        RunFailed: the data has errors.
     """
     from containerid import config
 
@@ -135,6 +138,9 @@ def look_at(request: Request, home: Home, tell: Tell, known: Run | None = None) 
     settings = {**project.section(request.backend), **request.options, "project": project.folder}
     backend = open_backend(request.backend, home, settings)
     data = locate(params.data, request.data, folder=project.folder, backend=request.backend)
+    # What is on its way already is not looked at again.
+    fresh = known is None or known.state is State.CREATED
+    rows = _look_through(data, params, project.folder, home, tell) if fresh else ()
     return Draft(
         request=request,
         project=project,
@@ -145,7 +151,22 @@ def look_at(request: Request, home: Home, tell: Tell, known: Run | None = None) 
         run=known.run if known else _run_id(project, request),
         created=known.created if known else now(),
         tell=tell,
+        rows=tuple(rows),
     )
+
+
+def _look_through(data: Data, params: "Params", folder: Path, home: Home, tell: Tell) -> Iterator[tuple[str, str]]:
+    if data.provider != "folder":
+        return
+    from containerid.runs.checkdata import require
+
+    report = require(data.source, params, folder=folder, home=home, tell=tell)
+    if report is None:
+        return
+    images = sum(counts.get("images", 0) for counts in report.counts.values())
+    warnings = sum(each.severity == "warning" for each in report.findings)
+    told = f", {warnings:,} warning{'s' * (warnings != 1)}: cid data check" if warnings else ""
+    yield "images", f"{images:,}, without errors{told}"
 
 
 def _check(request: Request) -> None:

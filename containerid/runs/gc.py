@@ -13,6 +13,7 @@ from containerid.home import Home
 from containerid.job import Tell
 from containerid.kaggle.control import remote_of
 from containerid.kaggle.estate import Estate, open_estate
+from containerid.runs import trees
 from containerid.runs.leftovers import Item, Leftovers
 from containerid.runs.registry import Registry
 
@@ -53,7 +54,7 @@ def survey(folder: Path, *, home: Home, backend: str = "kaggle", tell: Tell | No
             if error.message not in told:
                 tell(Caution(f"not looked at: {error.message}"))
             told.add(error.message)
-    return Survey((*items, *found.parcels(), *found.uploads()), folder, backend)
+    return Survey((*items, *found.parcels(), *found.uploads(), *found.trees()), folder, backend)
 
 
 def sweep(
@@ -93,6 +94,8 @@ def _delete(item: Item, folder: Path, estate: Estate, home: Home, *, forced: boo
         estate.delete_dataset(item.name)
     elif item.kind == "ref":
         _delete_refs(folder, [item.name])
+    elif item.kind == "tree":
+        trees.clear(home, home.root / "again" / item.name)
     else:
         _delete_path(home.root / ("parcels" if item.kind == "parcel" else "uploads") / item.name)
 

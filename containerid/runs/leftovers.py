@@ -15,6 +15,7 @@ from containerid.kaggle import control
 from containerid.kaggle.estate import Estate, Session
 from containerid.kaggle.handover import carrier
 from containerid.kaggle.scratch import remains
+from containerid.runs import trees
 from containerid.runs.registry import Run
 from containerid.runs.verify import verify
 
@@ -29,7 +30,7 @@ class Item:
     """One thing that cid has made.
 
     Attributes:
-        kind: `kernel`, `dataset`, `ref`, `parcel` or `upload`.
+        kind: `kernel`, `dataset`, `ref`, `parcel`, `upload` or `tree`.
         goes: nobody needs it any more.
         why: it goes, or stays.
     """
@@ -188,6 +189,18 @@ class Leftovers:
         """What lies here to be sent, perhaps by a process that was killed."""
         for path, why in remains(self._home):
             yield Item("upload", path.name, not why, why or "whoever was sending it is gone")
+
+    def trees(self) -> Iterator[Item]:
+        """Work trees in which runs were made again."""
+        for path, inside, stays in trees.survey(self._home, self._runs.values()):
+            why = stays or next(filter(None, (needs(run) or _kept_in(path, run) for run in inside)), "")
+            over = f"{inside[0].run} is {inside[0].state}" if inside else "no run came of it"
+            yield Item("tree", path.name, not why, why or over)
+
+
+def _kept_in(tree: Path, run: Run) -> str:
+    inside = run.outputs and Path(run.outputs).is_relative_to(tree)
+    return f"the outputs of {run.run} are in it" if inside else ""
 
 
 def _legs(run: Run) -> list[int]:

@@ -47,7 +47,7 @@ def weigh(draft: Draft, spec: Spec, plan: Plan, registry: Registry, ask: Ask | N
     found = list(look(draft.backend, spec, draft.folder, registry))
     waits = draft.request.wait and any(isinstance(each.fault, _Full) for each in found)
     found = [each for each in found if not (waits and isinstance(each.fault, _Full))]
-    rows = [(each.label, each.value) for each in found]
+    rows = [*((each.label, each.value) for each in found), *draft.rows]
     draft.tell(Planned((*rows, *plan.rows, *_remote(spec.code))))
     registry.set_plan(draft.run, (*rows, *plan.rows, *_remote(spec.code)))
     for warning in plan.warnings:

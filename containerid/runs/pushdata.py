@@ -7,6 +7,7 @@ from containerid.errors import UsageError
 from containerid.events import Caution
 from containerid.home import Home
 from containerid.job import Tell
+from containerid.runs.checkdata import require
 from containerid.runs.data import in_folder
 
 if TYPE_CHECKING:
@@ -24,19 +25,22 @@ def push_data(folder: Path, given: str, *, home: Home, tell: Tell) -> "Placed":
 
     Raises:
         UsageError: there is no such set here.
+        RunFailed: it has errors; nothing was sent.
         Refused, Unreachable: Kaggle does not take it; the same call goes on with what was begun.
     """
     from containerid import config
     from containerid.kaggle.backend import open_kaggle
 
     project = config.load(config.find(folder))
-    section = project.params(None).data
+    params = project.params(None)
+    section = params.data
     path = (folder / given).absolute() if given else (project.folder / section.path).absolute()
     path = path.with_suffix("") if path.suffix == ".dvc" else path
     if not path.is_dir():
         recorded = path.with_name(f"{path.name}.dvc").is_file()
         raise UsageError(f"{path} is not here", hint="dvc pull" if recorded else "cid data push FOLDER")
     data = in_folder(path)
+    require(data.source, params, folder=project.folder, home=home, tell=tell)
     backend = open_kaggle(home, {**project.section("kaggle"), "project": project.folder})
     placed = backend.place(path, data.digest, tell)
     if placed.stale:

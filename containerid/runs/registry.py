@@ -198,10 +198,11 @@ class Registry:
         self._database.execute("BEGIN IMMEDIATE")
         try:
             yield self._database
+            self._database.execute("COMMIT")
         except BaseException:
-            self._database.execute("ROLLBACK")
+            if self._database.in_transaction:  # SQLite itself undoes one that the disk has no room for
+                self._database.execute("ROLLBACK")
             raise
-        self._database.execute("COMMIT")
 
     def add(self, run: Run) -> Run:
         """Record the intent. The run's time of creation is now unless it says otherwise."""
@@ -290,8 +291,7 @@ class Registry:
 
 def _run(row: sqlite3.Row) -> Run:
     values = dict(row)
-    values["state"] = State(values["state"])
-    values["spec"] = json.loads(values["spec"])
+    values["state"], values["spec"] = State(values["state"]), json.loads(values["spec"])
     values["plan"] = tuple((label, value) for label, value in json.loads(values["plan"]))
     values["result"] = Result.from_dict(json.loads(values["result"])) if values["result"] else None
     values["verified"] = None if values["verified"] is None else bool(values["verified"])

@@ -11,13 +11,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from containerid.errors import CidError, GitError, UsageError
+from containerid.errors import GitError, UsageError
 from containerid.events import Caution, Step
 from containerid.home import Home
 from containerid.job import Data, Tell
 from containerid.report.origins import flatten
 from containerid.report.outputs import Outputs
+from containerid.runs import trees
 from containerid.runs.compare import outputs_of
+from containerid.runs.data import is_set
 from containerid.runs.draft import Ask
 from containerid.runs.fetch import fetch
 from containerid.runs.registry import Registry, Run
@@ -87,9 +89,12 @@ def reproduce(
         for caution in _cautions(outputs, backend):
             tell(Caution(caution))
         again = submit(request, home=home, tell=tell, ask=ask)
+        trees.note(home, folder, again.run)
         return Again(run, _settle(again, run, home), folder)
     except BaseException:
-        _clear(run, folder)
+        # A submit that was cut short is gone on with from there.
+        if not trees.needed(home, folder, Registry(home.registry).runs()):
+            _clear(home, folder)
         raise
 
 
@@ -100,7 +105,7 @@ def follow(again: Again, *, home: Home, tell: Tell | None = None) -> Again:
         RunFailed and the others that tell how a run ended are left to the caller: see `runs.error_of`.
     """
     run = watch(again.run, home=home, tell=tell or (lambda _: None))
-    _clear(again.before, again.folder)
+    _clear(home, again.folder)
     return replace(again, run=fetch(run, home=home, tell=tell))
 
 
@@ -147,7 +152,7 @@ def _data(run: Run, outputs: Outputs, backend: str) -> Path | None:
     wanted = outputs.metadata["data"].text("sha256") or data.digest
     places = [Path(data.source)] if data.provider == "folder" and data.source else []
     places.append(Path(run.folder) / outputs.params["data"].text("path"))
-    there = [place for place in dict.fromkeys(places) if (place / "data.yaml").is_file()]
+    there = [place for place in dict.fromkeys(places) if is_set(place)]
     if data.provider == "synthetic" or not wanted:
         return there[0] if data.provider == "folder" and there else None
     if same := next((place for place in there if digest(place) == wanted), None):
@@ -168,17 +173,10 @@ def _checkout(run: Run, home: Home, tell: Tell) -> Path:
         raise GitError(
             f"the commit {sha[:12]} of {run.run} is gone, here and at its remote", hint="git fetch from a clone with it"
         )
-    folder = _place(home, run)
+    folder = trees.place(home, run)
     repository.checkout(sha, folder)
     tell(Step("code", f"{sha[:12]} in {folder}"))
     return folder / repository.folder
-
-
-def _place(home: Home, run: Run) -> Path:
-    """A folder that is not there yet; a reproduction that goes on keeps its own."""
-    parent = home.folder("again")
-    names = (parent / f"{run.run}{f'-{number}' if number else ''}" for number in range(1000))
-    return next(name for name in names if not name.exists())
 
 
 def _cautions(outputs: Outputs, backend: str) -> Iterator[str]:
@@ -201,9 +199,7 @@ def _settle(again: Run, before: Run, home: Home) -> Run:
     return registry.get(again.run)
 
 
-def _clear(run: Run, folder: Path) -> None:
-    """A work tree that stays is in nobody's way: git forgets it once its folder is gone."""
-    from containerid.git import Repository
-
-    with suppress(CidError):
-        Repository.open(Path(run.folder)).clear(folder)
+def _clear(home: Home, folder: Path) -> None:
+    """One that stays is in nobody's way; `cid gc` finds it."""
+    with suppress(OSError):
+        trees.clear(home, folder)

@@ -1,9 +1,13 @@
 """Where a run stands among the earlier ones of its experiment."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+from containerid.dvc import upward
+from containerid.errors import CidError
 from containerid.runs.registry import Run
 
 METRIC = "val/mAP50"
@@ -69,3 +73,16 @@ def _alike(run: Run, other: Run) -> bool:
 def _same_data(run: Run, other: Run) -> bool:
     digests = {each.spec.get("data", {}).get("digest") for each in (run, other)} - {"", None}
     return len(digests) <= 1
+
+
+def versions(run: Run) -> list[str]:
+    """The versions that a run's model was promoted to, the newest first; git is asked only where there can be one."""
+    if not run.outputs or not any((each / ".git").exists() for each in upward(Path(run.folder))):
+        return []
+    from containerid.git import Repository
+    from containerid.runs.versions import facts, promoted
+
+    with suppress(CidError):
+        found = promoted(Repository.open(Path(run.folder)))
+        return [tag.name for _, tag in found if facts(tag).get("run") == run.run]
+    return []

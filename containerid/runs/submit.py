@@ -50,7 +50,7 @@ def submit(
         The run, in state `queued`; further on when another process was quicker.
 
     Raises:
-        ConfigError, UsageError: nothing was sent.
+        ConfigError, UsageError, RunFailed: nothing was sent; the last where the data has errors.
         GitError: nothing was pushed; index, stash, HEAD and hooks are as they were.
         Refused: the platform said no, or would; the run is `refused`.
         Unreachable: no answer came; the run stays where it is, and the same submit, or `resume`, goes on with it.
@@ -108,7 +108,7 @@ def plan(request: Request, *, home: Home, tell: Tell | None = None) -> Path:
     draft = look_at(request, home, tell or (lambda _: None))
     made = draft.backend.plan(draft.spec(pin.foreseen(draft, pin.pack(draft, pin.snapshot(draft)))))
     folder = _keep(home, draft.run, made)
-    draft.tell(Planned(made.rows))
+    draft.tell(Planned((*draft.rows, *made.rows)))
     for warning in made.warnings:
         draft.tell(Caution(warning))
     return folder

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from containerid.dataset import classes
 from containerid.dataset.sets import YAML, find_yaml
-from containerid.errors import RunFailed
+from containerid.errors import RunFailed, UsageError
 from containerid.job import Data
 from containerid.training import dvc
 from containerid.training.log import say
@@ -73,11 +73,18 @@ def digest(folder: Path) -> str:
 
     All files of a classification set. Relative POSIX paths, sorted, each with the SHA-256 of its content; caches of
     trainers do not count, so that a set keeps its digest when it is trained on.
+
+    Raises:
+        UsageError: a file cannot be read.
     """
     total = hashlib.sha256()
     for name in sorted(_content(folder)):
-        with (folder / name).open("rb") as file:
-            total.update(f"{name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        try:
+            with (folder / name).open("rb") as file:
+                total.update(f"{name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        except OSError as error:
+            what = "is a link to nowhere" if (folder / name).is_symlink() else f"cannot be read ({error.strerror})"
+            raise UsageError(f"{folder / name} {what}", hint=f"cid data check {folder}") from error
     return total.hexdigest()
 
 

@@ -90,7 +90,7 @@ def _describe(session: Session, package: Any, model: Any, split: str, first: _Pa
     from containerid.training import evaluation, records
 
     first = first or _look(session, model, split, session.place.scratch / split)
-    document = _heading(session, model.task, split, first)
+    document = _heading(session, model, split, first)
     speed = first.measured.speed
     if first.watch.seen:
         second = _second(session, model, split, first)
@@ -117,17 +117,17 @@ def _add(document: dict[str, Any], make: Callable[[], dict[str, Any]]) -> None:
     document |= make()
 
 
-def _heading(session: Session, task: str, split: str, first: _Pass) -> dict[str, Any]:
+def _heading(session: Session, model: Any, split: str, first: _Pass) -> dict[str, Any]:
     if first.watch.fault:
         session.log.caution(f"what the model saw is not known in full: {first.watch.fault}")
     metrics = flat(first.measured.results_dict, split)
     return {
         "version": 1,
-        "task": task,
+        "task": model.task,
         "split": split,
         "images": len(first.watch.seen) or session.report.counts.get(split, {}).get("images", 0),
         "boxes": sum(len(each.true_classes) for each in first.watch.seen),
-        "names": [first.measured.names[index] for index in sorted(first.measured.names)],
+        "names": [model.names[index] for index in sorted(model.names)],
         "metrics": {name.removeprefix(f"{split}/"): value for name, value in metrics.items()},
     }
 

@@ -133,7 +133,8 @@ def capture(trainer: Any, packer: Packer) -> dict[str, Any]:
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         "order": loader.generator.get_state(),
-        "mosaic": list(loader.dataset.buffer) if not loader.num_workers else [],
+        # A classifier's images are never joined to mosaics.
+        "mosaic": list(getattr(loader.dataset, "buffer", ())) if not loader.num_workers else [],
     }
 
 

@@ -5,6 +5,7 @@ from fakes.sets import content_of, write_set
 
 from containerid.dataset import check as checks
 from containerid.dataset import sets
+from containerid.dataset.mend import mend
 
 
 @pytest.fixture
@@ -169,6 +170,18 @@ def test_a_class_that_no_box_has_is_a_warning_and_so_is_one_that_train_lacks(fol
         ("data.yaml", "class-untrained", "warning"),
         ("data.yaml", "class-unused", "warning"),
     ]
+
+
+def test_a_class_without_a_name_may_have_no_box(folder: Path) -> None:
+    (folder / "data.yaml").write_text(
+        "train: images/train\nval: images/val\ntest: images/test\nnames: {0: door, 2: lock}\n"
+    )
+    assert {each.kind for each in check(folder).findings} == {"class-unused", "yaml-names"}
+    (folder / "labels/val/val0.txt").write_text("1 0.5 0.5 0.4 0.4\n")
+    report = check(folder)
+    assert [str(each) for each in report.errors] == ["data.yaml:4: error: 1 boxes are of class 1, which has no name"]
+    mended = mend(sets.survey(folder / "data.yaml"), report, checks.MINIMUM)
+    assert [each.kind for each in mended.errors] == ["class-range"]
 
 
 def test_a_class_with_a_tenth_of_the_boxes_of_another_is_a_warning(folder: Path) -> None:

@@ -279,3 +279,29 @@ def test_images_that_differ_by_letter_case_alone_are_named(folder: Path) -> None
     (folder / "labels/train/TRAIN0.txt").write_text("0 0.5 0.5 0.4 0.4\n")
     dataset = sets.survey(folder / "data.yaml")
     assert [each.path for each in sweep(dataset) if each.kind == "image-case"] == ["images/train/train0.jpg"]
+
+
+def test_a_test_split_that_points_nowhere_is_none(folder: Path) -> None:
+    found = sets.read(rewrite(folder, "train: images/train\nval: images/val\ntest: ../gone/images\nnames: [door]\n"))
+    assert set(found.splits) == {"train", "val"}
+    assert [(note.line, note.kind, note.severity) for note in found.notes] == [(3, "yaml-test", "warning")]
+
+
+@pytest.mark.parametrize("value", ["", " ''", " null"])
+def test_an_empty_download_downloads_nothing(folder: Path, value: str) -> None:
+    found = sets.read(rewrite(folder, f"train: images/train\nval: images/val\nnames: [door]\ndownload:{value}\n"))
+    assert [(note.line, note.kind, note.severity) for note in found.notes] == [(4, "yaml-download", "warning")]
+
+
+def test_folders_between_the_images_of_a_list_are_not_nested_in_a_split(folder: Path) -> None:
+    for kind, name in (("images", "deep.jpg"), ("labels", "deep.txt")):
+        deep = folder / kind / "train/2026/may" / name
+        deep.parent.mkdir(parents=True)
+        (folder / kind / "train" / f"train0{deep.suffix}").rename(deep)
+    rows = [f"./{path.relative_to(folder)}\n" for path in sorted((folder / "images/train").rglob("*.jpg"))]
+    (folder / "train.txt").write_text("".join(rows))
+    yaml = "train: {}\nval: images/val\ntest: images/test\nnames: [door]\n"
+    listed = sets.survey(rewrite(folder, yaml.format("train.txt")))
+    assert [each for each in sweep(listed) if each.kind == "nested"] == []
+    named = sets.survey(rewrite(folder, yaml.format("images/train")))
+    assert {each.path for each in sweep(named) if each.kind == "nested"} >= {"images/train/2026", "labels/train/2026"}

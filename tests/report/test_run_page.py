@@ -161,6 +161,19 @@ def test_a_page_stays_small_enough_to_be_sent(tmp_path):
     assert report.write(folder).stat().st_size < 3_000_000
 
 
+def test_what_went_on_beside_the_phases_is_a_sentence_and_no_bar(tmp_path):
+    folder = leave(tmp_path / "out")
+    result = json.loads((folder / "result.json").read_text())
+    told = "Weights downloaded in 3.2 s. First batch after 43 s."
+    assert told not in made(folder).text
+    result["timeline"] |= {"weights": 3.2, "first_batch": 43.4}
+    (folder / "result.json").write_text(json.dumps(result))
+    page = made(folder)
+    assert told in page.text
+    assert "first_batch" not in page.text
+    assert "12 min 48 s together" in page.text, "what is beside a phase is not counted again"
+
+
 def test_many_classes_are_told_by_their_most_frequent_confusions(tmp_path):
     names = [f"c{n}" for n in range(30)]
     matrix = [

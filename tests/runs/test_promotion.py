@@ -1,4 +1,5 @@
 import json
+import shutil
 import threading
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from containerid.job import State
 from containerid.runs import promotion
 from containerid.runs.registry import Registry
 from containerid.runs.stage import Storage, storage, with_lines
+from containerid.runs.standing import versions
 from containerid.runs.versions import Version, following
 
 
@@ -362,6 +364,17 @@ def test_the_command_tells_in_json_what_it_made(studio, cid, monkeypatch):
     assert [each["version"] for each in listed.document["models"]] == [said.document["version"]]
     assert said.document["version"] in cid("model").out
     assert "already" in cid("promote", "exp001").out
+    assert cid("show", "exp001", "--json").document["versions"] == [said.document["version"]]
+    assert f"promoted to     {said.document['version']}\n" in cid("show", "exp001").out
+
+
+def test_a_run_that_was_not_promoted_names_no_version_and_git_is_asked_only_in_a_repository(studio, monkeypatch):
+    promote(studio, studio.run())
+    other = studio.run("exp002-1")
+    assert versions(other) == []
+    shutil.rmtree(studio.root / ".git")
+    monkeypatch.setattr("containerid.git.Repository.open", None)
+    assert versions(other) == []
 
 
 def test_a_clone_without_models_says_how_to_make_one(studio, cid, monkeypatch):

@@ -1,9 +1,14 @@
+import json
 import sqlite3
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
+from containerid.command import speaking
+from containerid.console import Manner
 from containerid.errors import CidError
 from containerid.job import Leg, Result, Spec, State
 from containerid.runs.registry import Registry, Run
@@ -89,3 +94,47 @@ def test_a_registry_that_cannot_be_written_is_made_writable_and_not_moved_away(h
     with pytest.raises(CidError, match="readonly") as failure:
         Registry(home.registry)
     assert failure.value.hint == f"chmod u+w {home.registry}, or point CID_HOME elsewhere"
+
+
+def said(capfd) -> dict[str, Any]:
+    return json.loads(capfd.readouterr().out)["error"]
+
+
+@pytest.mark.parametrize(
+    ("pragma", "words", "hint"),
+    [
+        ("max_page_count = 1", "database or disk is full", "make room"),
+        ("query_only = 1", "attempt to write a readonly database", "chmod u+w"),
+    ],
+)
+def test_a_registry_that_takes_no_more_is_one_line_and_no_defect(home, capfd, pragma, words, hint):
+    registry = Registry(home.registry)
+    registry.add(Run(run="a-1", backend="local"))
+    with registry.writing() as database:
+        pass
+    database.execute(f"PRAGMA {pragma}")
+    with pytest.raises(typer.Exit) as ended, speaking(Manner(as_json=True)):
+        registry.set_plan("a-1", (("label", "value" * 10_000),))
+    error = said(capfd)
+    assert ended.value.exit_code == 1
+    assert error["message"] == f"the registry {home.registry} cannot be used: {words}"
+    assert error["hint"].startswith(hint)
+    database.execute(f"PRAGMA {pragma.replace('= 1', '= 0' if 'only' in pragma else '= 99999')}")
+    assert registry.move("a-1", State.QUEUED).plan == ()
+
+
+def test_a_registry_that_another_process_holds_too_long_is_named(home, capfd):
+    registry = Registry(home.registry)
+    with registry.writing() as database:
+        pass
+    database.execute("PRAGMA busy_timeout = 0")
+    with Registry(home.registry).writing(), pytest.raises(typer.Exit), speaking(Manner(as_json=True)):
+        registry.add(Run(run="a-1", backend="local"))
+    assert said(capfd)["hint"] == "another cid holds it: wait for that one, then the same command"
+
+
+def test_a_mistake_of_ours_in_the_database_stays_a_defect(registry):
+    registry.add(Run(run="a-1", backend="local"))
+    with pytest.raises(sqlite3.IntegrityError), speaking(Manner()):
+        registry.add(Run(run="a-1", backend="local"))
+    assert registry.get("a-1").state is State.CREATED

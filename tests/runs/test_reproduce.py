@@ -1,13 +1,18 @@
+import os
 import shutil
 
 import pytest
 from fakes.repositories import project
+from fakes.sets import sort_crops, write_set
 
-from containerid.errors import GitError, Refused, UsageError
+from containerid.errors import GitError, Refused, Unreachable, UsageError
 from containerid.events import Caution
-from containerid.job import Spec
+from containerid.job import Code, Spec, State
+from containerid.runs import gc as cleaning
+from containerid.runs import trees
 from containerid.runs.fetch import fetch
-from containerid.runs.registry import Registry
+from containerid.runs.leftovers import Leftovers
+from containerid.runs.registry import Registry, Run
 from containerid.runs.reproduce import follow, reproduce
 from containerid.runs.request import Request
 from containerid.runs.submit import submit
@@ -31,8 +36,7 @@ def place(tmp_path):
     place = project(tmp_path / "work")
     place.write("params.yaml", PARAMS)
     place.write(".gitignore", "data/\nruns/\n.cid/\n")
-    place.write("data/doors/data.yaml", "names: [door]\n")
-    place.write("data/doors/images/a.jpg", b"picture")
+    write_set(place.root / "data/doors")
     place.git("add", "-A")
     place.git("commit", "-q", "-m", "params")
     return place
@@ -85,11 +89,25 @@ def test_the_same_run_can_be_made_again_twice_at_once(before, home):
 
 
 def test_data_that_has_changed_is_refused_before_anything_starts(before, place, platform, home):
-    place.write("data/doors/images/a.jpg", b"another")
+    place.write("data/doors/images/train/train0.jpg", b"another")
     with pytest.raises(UsageError, match="is not what it was"):
         again(before, home)
     assert len(platform.pushed) == 1
     assert len(place.git("worktree", "list").splitlines()) == 1
+
+
+def test_a_classifier_is_made_again_of_its_folders(place, platform, home):
+    sort_crops(place.root / "data/doors").rename(place.root / "data/sorted")
+    asked = Request(
+        backend="platform", folder=place.root, overrides=("model.architecture=yolo11n-cls",), data="data/sorted"
+    )
+    platform.ending = "succeeded"
+    run = fetch(watch(submit(asked, home=home), home=home, tell=lambda _: None), home=home)
+    again(run, home)
+    assert platform.pushed[-1].data == platform.pushed[0].data
+    next(place.root.glob("data/sorted/train/door/*")).unlink()
+    with pytest.raises(UsageError, match="is not what it was"):
+        again(run, home)
 
 
 def test_data_that_is_gone_is_refused(before, place, platform, home):
@@ -138,6 +156,95 @@ def test_a_submit_that_is_refused_leaves_no_work_tree(before, place, platform, h
     with pytest.raises(Refused):
         again(before, home)
     assert len(place.git("worktree", "list").splitlines()) == 1
+    assert list((home.root / "again").iterdir()) == []
+
+
+def test_a_submit_that_was_cut_short_keeps_its_work_tree_for_the_resume(before, place, platform, home):
+    platform.answer, platform.arrives = Unreachable("no answer"), False
+    with pytest.raises(Unreachable):
+        again(before, home)
+    (tree,) = (home.root / "again").iterdir()
+    cut_short = Registry(home.registry).runs()[0]
+    assert cut_short.run != before.run
+    assert look(home) == {tree.name: f"{cut_short.run} is submitting"}
+    outputs = tree / "runs" / cut_short.run
+    registry = Registry(home.registry)
+    registry.set_outputs(cut_short.run, outputs, verified=True)
+    registry.move(cut_short.run, State.SUCCEEDED)
+    assert look(home) == {tree.name: f"the outputs of {cut_short.run} are in it"}
+
+
+def look(home) -> dict[str, str]:
+    """Tree to the reason why it stays; empty for what goes."""
+    items = Leftovers(Registry(home.registry).runs(), home).trees()
+    return {item.name: "" if item.goes else item.why for item in items}
+
+
+def sweep(home, folder) -> list[str]:
+    items = tuple(Leftovers(Registry(home.registry).runs(), home).trees())
+    cleaning.sweep(cleaning.Survey(items, folder, "rehearsal"), items, home=home)
+    return [item.name for item in items]
+
+
+def test_a_work_tree_stays_while_its_run_goes_on_and_goes_with_the_next_clean_up(before, place, platform, home):
+    made = again(before, home)
+    assert look(home) == {made.folder.name: f"{made.run.run} is queued"}
+    sweep(home, place.root)
+    assert made.folder.is_dir()
+    platform.finish(made.run.run, metrics={})
+    watch(made.run, home=home, tell=lambda _: None)
+    assert look(home) == {made.folder.name: ""}
+    sweep(home, place.root)
+    assert list((home.root / "again").iterdir()) == []
+    assert len(place.git("worktree", "list").splitlines()) == 1
+
+
+def test_a_work_tree_whose_project_is_gone_goes_all_the_same(before, place, platform, home):
+    made = again(before, home)
+    platform.finish(made.run.run, metrics={})
+    watch(made.run, home=home, tell=lambda _: None)
+    shutil.rmtree(place.root)
+    sweep(home, home.root)
+    assert not made.folder.exists()
+
+
+def test_a_work_tree_of_a_reproduction_that_was_killed_goes_a_day_later(before, home):
+    tree = trees.place(home, before)
+    tree.mkdir()
+    assert look(home) == {tree.name: "it is of today"}
+    os.utime(tree, (0, 0))
+    assert look(home) == {tree.name: ""}
+
+
+def test_a_work_tree_of_a_run_that_another_registry_knows_stays(before, home):
+    tree = trees.place(home, before)
+    tree.mkdir()
+    os.utime(tree, (0, 0))
+    trees.note(home, tree, "exp001-9")
+    assert look(home) == {tree.name: "of exp001-9, which is no run of this registry"}
+
+
+def test_what_works_in_a_tree_keeps_it_even_without_a_note(before, registry, home):
+    tree = trees.place(home, before)
+    (tree / "sub").mkdir(parents=True)
+    os.utime(tree, (0, 0))
+    registry.add(Run(run="here-1", backend="local", state=State.RUNNING))
+    registry.set_spec("here-1", Spec(run="here-1", backend="local", code=Code(folder=str(tree / "sub"))))
+    assert look(home) == {tree.name: "here-1 is running"}
+
+
+def test_a_project_below_the_root_of_its_repository_leaves_no_work_tree(place, platform, home):
+    platform.ending = "succeeded"
+    for name in ("params.yaml", ".gitignore"):
+        place.write(f"sub/{name}", (place.root / name).read_text())
+    shutil.copytree(place.root / "data", place.root / "sub/data")
+    place.git("add", "-A")
+    place.git("commit", "-q", "-m", "below")
+    asked = Request(backend="platform", folder=place.root / "sub", experiment="exp001")
+    run = fetch(watch(submit(asked, home=home), home=home, tell=lambda _: None), home=home)
+    made = again(run, home)
+    assert made.folder.name == "sub"
+    follow(made, home=home)
     assert list((home.root / "again").iterdir()) == []
 
 

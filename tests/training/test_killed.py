@@ -4,15 +4,15 @@ import csv
 import json
 import os
 import signal
-import subprocess
-import sys
 import zipfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fakes.legs import TINY, Leg, of_folder
+from fakes.nursery import Nursery
 from fakes.sets import draw_set
 
 from containerid.backends.local import LocalBackend
@@ -25,6 +25,7 @@ pytestmark = [pytest.mark.training, pytest.mark.kills]
 
 EPOCHS = 3
 ASKED = {**TINY, "training": {**TINY["training"], "epochs": EPOCHS, "optimizer": "AdamW", "learning_rate": 0.01}}
+NURSERY = Nursery()
 KILLING = Path(__file__).parents[1] / "fakes" / "killing"
 PLACES = {
     "the first epoch": 0,
@@ -65,19 +66,18 @@ def leg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: Data) -> Leg:
     return Leg(tmp_path)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def nursery() -> Iterator[None]:
+    with NURSERY:
+        yield
+
+
 def kill(leg: Leg, place: str) -> None:
     """Start the training as a process that is killed there."""
-    path = os.pathsep.join([str(KILLING), *filter(None, [os.environ.get("PYTHONPATH")])])
     places = ["--spec", leg.folder / "spec.json", "--out", leg.out, "--input", leg.folder / "input"]
-    done = subprocess.run(
-        [sys.executable, "-m", "containerid.training", *places],
-        env={**os.environ, "KILLED_AT": place, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
+    environ = {**os.environ, "KILLED_AT": place, "OMP_NUM_THREADS": "1"}
+    done = NURSERY.run(["containerid.training", *places], environ, KILLING / "sitecustomize.py", leg.folder / "said")
+    assert done.returncode == -signal.SIGKILL, done.stdout
 
 
 def rows(leg: Leg) -> list[dict[str, str]]:
@@ -138,6 +138,23 @@ def test_a_leg_that_is_killed_again_goes_on_from_its_own_checkpoint(leg: Leg, wh
     check_that_nothing_is_lost(leg, whole)
     assert "goes on after epoch 1 of 3, leg 2" in leg.log()
     assert "goes on after epoch 3 of 3, leg 2" in leg.log()
+
+
+def test_a_training_that_patience_has_ended_is_over_although_it_is_killed_later(leg: Leg) -> None:
+    kill(leg, "the evaluation after patience")
+    leg.run_file()
+    assert (leg.code, len(rows(leg))) == (0, 2)
+    assert "goes on after epoch 2 of 3, leg 1" in leg.log()
+    assert leg.result().metrics["val/mAP50"] >= 0
+
+
+def test_what_is_killed_when_all_is_written_is_complete_and_can_be_started_again(leg: Leg, whole: Leg) -> None:
+    kill(leg, "the tidying up")
+    assert leg.result().outcome == "succeeded"
+    files = {path.relative_to(leg.out).as_posix() for path in leg.out.rglob("*") if path.is_file()}
+    assert files - set(leg.manifest()) == {"manifest.json", "weights/resume.pt"}
+    leg.run_file()
+    check_that_nothing_is_lost(leg, whole)
 
 
 def test_a_run_of_this_machine_that_is_killed_has_failed_and_its_next_leg_finishes(

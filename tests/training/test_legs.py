@@ -207,12 +207,15 @@ def test_a_training_that_was_complete_is_only_evaluated(project: Path, first: Pa
     shutil.copytree(first, kept)
     (kept / "manifest.json").unlink()
     content = torch.load(kept / "weights/resume.pt", weights_only=False)
-    torch.save({**content, "epoch": EPOCHS - 1}, kept / "weights/resume.pt")
+    halved = {**content["cid"], "batch": 2}
+    torch.save({**content, "epoch": EPOCHS - 1, "cid": halved}, kept / "weights/resume.pt")
     leg = Leg(project)
     result = leg.run(data=data, params=CHOSEN, leg=2, past=Past(kind="kernel", source="ada/before"))
     assert result.outcome == "succeeded", result.reason
     assert {"val/mAP50", "test/mAP50"} <= set(result.metrics)
     assert result.timeline["train"] < 5
+    told = json.loads((leg.out / "evaluation.json").read_text())
+    assert told["speed"]["throughput"]["batch"] == 2, "more than that did not fit into the memory"
 
 
 def test_a_stop_file_pauses_a_training(project: Path, data: Data) -> None:

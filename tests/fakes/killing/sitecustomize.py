@@ -105,6 +105,17 @@ def in_report():
     run.report.write = write
 
 
+def after_patience():
+    from ultralytics.utils import torch_utils
+
+    torch_utils.EarlyStopping.__call__ = lambda self, epoch, fitness: epoch > LATER
+    in_evaluation()
+
+
+def before_tidying():
+    run.checkpoint.prune = die
+
+
 PLACES = {
     "the first epoch": lambda: in_batch(0, 1),
     "the middle of an epoch": lambda: in_batch(LATER, 0),
@@ -114,6 +125,8 @@ PLACES = {
     "the stripping of the weights": in_stripping,
     "the evaluation": in_evaluation,
     "the writing of the report": in_report,
+    "the evaluation after patience": after_patience,
+    "the tidying up": before_tidying,
 }
 
 if WHERE:
