@@ -47,7 +47,10 @@ def show_model(screen: Screen, model: Examined) -> None:
         ("task", f"{found['task']}, {found['parameters'] / 1e6:.1f} M parameters"),
         ("classes", ", ".join(found["classes"])),
         ("speed", f"{found['milliseconds']} ms an image of {found['imgsz']} px, on this machine's CPU"),
-        ("predicts", f"{found['boxes']} boxes in a drawn scene"),
+        (
+            "predicts",
+            f"a drawn scene is {found['seen']}" if "seen" in found else f"{found['boxes']} boxes in a drawn scene",
+        ),
     )
     for label, value in rows:
         screen.say(f"  {label:<15} {value}")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from containerid import options as o
 from containerid.command import app, command
+from containerid.errors import UsageError
 
 if TYPE_CHECKING:
     from containerid.console import Screen
@@ -21,17 +22,22 @@ def promote(
 ) -> None:
     """Make a version of a run's model: DVC, a commit, a tag, all pushed; or nothing of it.
 
-    Only a run that was fetched, is verified and met its gates. Example: cid promote exp001
+    Only a run that was fetched, is verified and met its gates. Asked once; where nobody can be asked, -y is needed.
+    Example: cid promote exp001
     """
     from containerid import runs
     from containerid.views_models import show_promotion
 
     home = runs.Home.of_user()
     found = runs.find(runs.Registry(home.registry), run)
-    ask = screen.ask if screen.asks and not yes else None
+    ask = None if yes else screen.ask if screen.asks else _refuse
     made = runs.promote(found, home=home, push=push, major=major, force=force, tell=screen.tell, ask=ask)
     screen.document(made.document())
     show_promotion(screen, made)
+
+
+def _refuse(question: str) -> bool:
+    raise UsageError(f"{question} Nobody can be asked, and nothing was committed or pushed", hint="cid promote RUN -y")
 
 
 @command(app, "model")

@@ -19,10 +19,17 @@ class Versioning(Section):
 
     Attributes:
         promote: `on-pass` promotes a run that met its gates as soon as it was fetched; `never` leaves it to you.
-        path: the folder of the promoted model, from the project's; its last part begins the names of versions.
+        path: the folder of the promoted model, from the project's; its last part begins the names of versions, and is
+            `classification` for a classifier where it would be `detection`.
     """
 
     promote: Annotated[Literal["never", "on-pass"], obeys(word("never", "on-pass"))] = "never"
     path: Annotated[str, obeys(Rule("a folder in the project such as `weights/detection`", _inside))] = (
         "weights/detection"
     )
+
+    def folder(self, task: str) -> str:
+        """The folder of a model of this task."""
+        path = PurePosixPath(self.path)
+        other = task == "classify" and path.name == "detection"
+        return (path.with_name("classification") if other else path).as_posix()

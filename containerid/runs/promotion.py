@@ -68,7 +68,10 @@ class _Work:
     @property
     def path(self) -> str:
         """The folder of the model, from the repository's root."""
-        return (PurePosixPath(self.repository.folder) / self.project.versioning.path).as_posix()
+        from containerid.config.architectures import task
+
+        named = str(self.run.spec.get("params", {}).get("model", {}).get("architecture", ""))
+        return (PurePosixPath(self.repository.folder) / self.project.versioning.folder(task(named))).as_posix()
 
     @property
     def paths(self) -> list[str]:

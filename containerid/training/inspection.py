@@ -7,13 +7,16 @@ a JSON object: what it found, or `error`.
 
 import json
 import os
+import pickle
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 _ROUNDS = 5
+_SAVED = {"state_dict", "architecture", "names", "imgsz"}
 
 
 def inspect(path: Path) -> dict[str, Any]:
@@ -21,11 +24,15 @@ def inspect(path: Path) -> dict[str, Any]:
 
     Returns:
         `task`, `classes` (names in the order of their indices), `parameters`, `imgsz` in pixels, `milliseconds` an
-        image of that size on the CPU (the median of five after one to warm up), `boxes` that it found in a drawn scene.
+        image of that size on the CPU (the median of five after one to warm up), `boxes` that it found in a drawn scene;
+        of a classifier that timm has trained, `seen`: the class that it takes the scene for.
 
     Raises:
-        Exception: of torch or Ultralytics: it holds more than weights and known classes, or is no model of Ultralytics.
+        Exception: of torch, timm or Ultralytics: it holds more than weights and known classes, or is no model of
+            theirs.
     """
+    if content := _classifier(path):
+        return _inspect_classifier(content)
     os.environ["ULTRALYTICS_SAFE_LOAD"] = "1"  # read once, when Ultralytics is imported
     from ultralytics import YOLO
     from ultralytics.nn import tasks
@@ -35,19 +42,57 @@ def inspect(path: Path) -> dict[str, Any]:
     model = YOLO(path)
     size = int(model.overrides.get("imgsz") or 640)
     picture = _scene(size)
-    times, boxes = [], 0
-    for _ in range(_ROUNDS + 1):
-        begun = time.perf_counter()
-        (seen,) = model.predict(picture, imgsz=size, device="cpu", verbose=False, save=False)
-        times.append(1000 * (time.perf_counter() - begun))
-        boxes = len(seen.boxes) if seen.boxes is not None else 0
+    [seen], milliseconds = _timed(lambda: model.predict(picture, imgsz=size, device="cpu", verbose=False, save=False))
     return {
         "task": str(model.task),
         "classes": [str(name) for _, name in sorted(model.names.items())],
         "parameters": sum(each.numel() for each in model.model.parameters()),
         "imgsz": size,
-        "milliseconds": round(statistics.median(times[1:]), 1),
-        "boxes": boxes,
+        "milliseconds": milliseconds,
+        "boxes": len(seen.boxes) if seen.boxes is not None else 0,
+    }
+
+
+def _timed(look: Callable[[], Any]) -> tuple[Any, float]:
+    times, seen = [], None
+    for _ in range(_ROUNDS + 1):
+        begun = time.perf_counter()
+        seen = look()
+        times.append(1000 * (time.perf_counter() - begun))
+    return seen, round(statistics.median(times[1:]), 1)
+
+
+def _classifier(path: Path) -> dict[str, Any] | None:
+    """What the timm trainer has saved: tensors and plain data; None for what asks for any class at all."""
+    import torch
+
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        return None
+    return content if isinstance(content, dict) and content.keys() >= _SAVED else None
+
+
+def _inspect_classifier(content: dict[str, Any]) -> dict[str, Any]:
+    import timm
+    import torch
+
+    name, names, size = str(content["architecture"]), [str(each) for each in content["names"]], int(content["imgsz"])
+    if not timm.is_model(name):  # a name such as `hf-hub:…` would fetch what it names
+        raise RuntimeError(f"timm {timm.__version__} has no model {name[:60]}")
+    model = timm.create_model(name, pretrained=False, num_classes=len(names)).eval()
+    model.load_state_dict(content["state_dict"])
+    scene = torch.from_numpy(_scene(size)[:size, :size, ::-1].copy()).permute(2, 0, 1)[None].float() / 255
+    with torch.inference_mode():
+        seen, milliseconds = _timed(lambda: int(model(scene).argmax()))
+    return {
+        "task": "classify",
+        "classes": names,
+        "parameters": sum(each.numel() for each in model.parameters()),
+        "imgsz": size,
+        "milliseconds": milliseconds,
+        "boxes": 0,
+        "seen": names[seen],
     }
 
 

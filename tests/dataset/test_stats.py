@@ -7,7 +7,6 @@ from fakes import annotated as fake
 from containerid.dataset.sets import survey
 from containerid.dataset.stats import Stats, count
 
-BCCD = Path("/work/shared/data/bccd_wbc")
 ROWS = {
     # On 200 x 100 pixels: 20x20 small, 60x60 medium, 160x90 large; then a background and one that cannot be used.
     "train/a": "0 0.05 0.1 0.1 0.2\n1 0.55 0.55 0.3 0.6\n",
@@ -73,14 +72,3 @@ def test_an_empty_set_has_numbers_too(folder: Path) -> None:
         image.unlink()
     found = count(survey(folder / "data.yaml"))
     assert (found.quartiles, found.document()["box_sides"]) == ([], [])
-
-
-@pytest.mark.skipif(not BCCD.is_dir(), reason="the set of blood cells is not on this machine")
-def test_a_real_set_has_the_known_numbers() -> None:
-    found = count(survey(BCCD / "data.yaml"))
-    assert {name: (split.images, split.boxes) for name, split in found.splits.items()} == {
-        "train": (205, 214),
-        "val": (87, 87),
-        "test": (72, 71),
-    }
-    assert (found.unusable, found.image_sizes) == (0, {(640, 480): 364})

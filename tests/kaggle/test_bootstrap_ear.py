@@ -124,6 +124,19 @@ def test_the_token_goes_to_kaggle_or_to_this_machine(monkeypatch, base):
     assert ear._api() == "https://api.kaggle.com/v1"
 
 
+def test_a_channel_that_does_not_work_is_no_news_while_another_does(tmp_path, capsys):
+    def fail() -> bool:
+        raise OSError("no such remote")
+
+    heard = ear.Ear(CONTROL, {"code": {}}, tmp_path, tmp_path / "stop")
+    heard.__dict__.update(_channels={"git": fail, "dataset": lambda: False}, _failed={"git": 0, "dataset": 0})
+    assert [heard._look() for _ in range(5)] == [""] * 5
+    assert capsys.readouterr().out == ""
+    heard.__dict__.update(_channels={"dataset": fail}, _failed={"dataset": 0})
+    assert [heard._look() for _ in range(5)] == [""] * 5
+    assert capsys.readouterr().out.count("nobody can ask this run to stop") == 1
+
+
 @pytest.mark.training
 def test_a_kernel_that_hears_nobody_says_so_and_goes_on(tmp_path):
     machine = Machine(tmp_path / "kaggle", environment={"KAGGLE_API_V1_TOKEN": str(tmp_path / "gone")})

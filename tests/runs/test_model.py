@@ -12,6 +12,7 @@ from fakes.models import Studio
 from containerid import runs
 from containerid.errors import NotFound, OutputsUnverified
 from containerid.runs import model
+from containerid.training.inspection import inspect
 
 FOUND = {"task": "detect", "classes": ["door"], "parameters": 10, "imgsz": 32, "milliseconds": 1.0, "boxes": 0}
 
@@ -118,3 +119,38 @@ def test_the_other_process_gets_no_secret(tmp_path, monkeypatch):
     assert runs.examine("best.pt", tmp_path).found == {"task": "detect"}
     assert "WANDB_API_KEY" not in seen
     assert seen["HOME"] != os.environ["HOME"]
+
+
+def saved(path: Path, **other: object) -> Path:
+    """What the timm trainer saves, of a model that has learnt nothing."""
+    import timm
+    import torch
+
+    state = timm.create_model("test_resnet", num_classes=2).state_dict()
+    content = {"state_dict": state, "architecture": "test_resnet", "names": ["door", "wall"], "imgsz": 32}
+    torch.save(content | other, path)
+    return path
+
+
+def test_a_classifier_of_timm_is_read_as_plain_data_and_says_what_it_sees(tmp_path):
+    found = inspect(saved(tmp_path / "best.pt"))
+    assert (found["task"], found["classes"], found["imgsz"], found["boxes"]) == ("classify", ["door", "wall"], 32, 0)
+    assert found["seen"] in {"door", "wall"}
+    assert found["parameters"] > 1000
+
+
+def test_a_classifier_is_built_of_no_name_that_would_be_fetched(tmp_path):
+    with pytest.raises(RuntimeError, match="has no model hf-hub:ada/doors"):
+        inspect(saved(tmp_path / "best.pt", architecture="hf-hub:ada/doors"))
+
+
+@pytest.mark.training
+def test_a_promoted_classifier_is_shown(studio, cid, monkeypatch, tmp_path):
+    content = saved(tmp_path / "best.pt").read_bytes()
+    made = runs.promote(
+        studio.run(content=content, params={"model": {"architecture": "timm/test_resnet"}}), home=studio.home
+    )
+    monkeypatch.chdir(studio.root)
+    said = cid("model", made.version)
+    assert said.code == 0, said.err
+    assert "a drawn scene is" in said.out

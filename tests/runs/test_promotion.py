@@ -355,7 +355,7 @@ def test_the_command_tells_in_json_what_it_made(studio, cid, monkeypatch):
     studio.run()
     monkeypatch.setenv("CID_HOME", str(studio.home.root))
     monkeypatch.chdir(studio.root)
-    said = cid("promote", "exp001", "--json")
+    said = cid("promote", "exp001", "-y", "--json")
     assert said.code == 0, said
     assert said.document["version"].startswith("detection_v1.0_")
     assert said.document["remote"] == "origin"
@@ -366,6 +366,29 @@ def test_the_command_tells_in_json_what_it_made(studio, cid, monkeypatch):
     assert "already" in cid("promote", "exp001").out
     assert cid("show", "exp001", "--json").document["versions"] == [said.document["version"]]
     assert f"promoted to     {said.document['version']}\n" in cid("show", "exp001").out
+
+
+def test_nothing_is_promoted_unasked_where_nobody_can_be_asked(studio, cid, monkeypatch):
+    studio.run()
+    monkeypatch.setenv("CID_HOME", str(studio.home.root))
+    monkeypatch.chdir(studio.root)
+    before = studio.picture()
+    said = cid("promote", "exp001")
+    assert (said.code, "try: cid promote RUN -y" in said.err) == (2, True)
+    assert "make detection_v1.0_" in said.err
+    assert (studio.picture(), studio.stages()) == (before, [])
+
+
+def test_a_classifier_is_a_version_of_its_own_kind_beside_the_detectors(studio):
+    promote(studio, studio.run())
+    params = {"model": {"architecture": "timm/test_resnet"}}
+    made = promote(studio, studio.run("exp001-2", content=b"classifier", params=params))
+    assert made.version.startswith("classification_v1.0_")
+    assert (studio.root / "weights/classification/best.pt").read_bytes() == b"classifier"
+    assert (studio.root / "weights/detection/best.pt").read_bytes() == b"weights"
+    studio.project.commit("params.yaml", "project: doors\nversioning: {path: models/segment}\n")
+    third = promote(studio, studio.run("exp001-3", content=b"third", params=params))
+    assert third.version.startswith("segment_v1.0_")
 
 
 def test_a_run_that_was_not_promoted_names_no_version_and_git_is_asked_only_in_a_repository(studio, monkeypatch):

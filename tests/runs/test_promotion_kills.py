@@ -36,7 +36,7 @@ def test_killed_at_any_step_it_is_whole_or_nothing(tmp_path, monkey, how):
 
     def promote(studio: Studio, step: int = 0):
         told = {**environment, "CID_HOME": str(studio.home.root)}
-        return monkey.cid("promote", "exp001", how, "--json", cwd=studio.root, step=step, **told)
+        return monkey.cid("promote", "exp001", how, "-y", "--json", cwd=studio.root, step=step, **told)
 
     whole = studio_at(tmp_path / "whole")
     first = promote(whole)
@@ -84,7 +84,7 @@ def shown(studio: Studio) -> dict[str, bytes]:
 def test_the_next_promotion_begins_with_what_was_cut_short(tmp_path, monkey):
     studio = studio_at(tmp_path / "studio")
     environment = {"CID_DVC": str(fake.program(tmp_path)), "CID_HOME": str(studio.home.root)}
-    order = ("promote", "exp001", "--json")
+    order = ("promote", "exp001", "-y", "--json")
     assert monkey.cid(*order, cwd=studio.root, step=4, **environment).killed
     assert studio.stages()
     said = monkey.cid(*order, cwd=studio.root, **environment)
@@ -98,7 +98,7 @@ def test_the_doctor_mends_it_too(tmp_path, monkey):
     studio = studio_at(tmp_path / "studio")
     before = studio.picture()
     environment = {"CID_DVC": str(fake.program(tmp_path)), "CID_HOME": str(studio.home.root)}
-    assert monkey.cid("promote", "exp001", "--no-push", cwd=studio.root, step=12, **environment).killed
+    assert monkey.cid("promote", "exp001", "--no-push", "-y", cwd=studio.root, step=12, **environment).killed
     said = monkey.cid("doctor", "--json", cwd=studio.root, **environment)
     (check,) = [each for each in said.document["checks"] if each["name"] == "promotion"]
     assert check["found"] == "undone: a promotion that was cut short"

@@ -193,7 +193,7 @@ def test_a_gate_holds_a_classifier(project: Path, folder: Path) -> None:
     ("spoil", "reason"),
     [
         (lambda at: (at / "train/door").rename(at / "elsewhere"), "the class door has no image in train"),
-        (lambda at: next((at / "val/door").iterdir()).write_bytes(b"no image"), "cannot be read"),
+        (lambda at: next((at / "val/door").iterdir()).write_bytes(b"no image"), "is not an image"),
         (lambda at: (at / "val").rename(at / "kept"), "val has 0 images"),
     ],
 )

@@ -57,6 +57,7 @@ class Ear(threading.Thread):
         self._stop_file = stop_file
         self._channels = self._known(spec["code"].get("remote") or "")
         self._failed = dict.fromkeys(self._channels, 0)
+        self._reasons: list[str] = []
 
     def _known(self, remote: str) -> dict[str, Callable[[], bool]]:
         found: dict[str, Callable[[], bool]] = {}
@@ -87,7 +88,9 @@ class Ear(threading.Thread):
                 self._failed[name] += self._failed[name] >= 0
                 if self._failed[name] >= _TRIES:
                     del self._channels[name]
-                    say(f"nobody can ask this run to stop over {name}: {one_line(error, 200)}")
+                    self._reasons.append(f"over {name}: {one_line(error, 200)}")
+                    if not self._channels:
+                        say(f"nobody can ask this run to stop, {'; '.join(self._reasons)}")
         return ""
 
     def _end(self, channel: str) -> None:
