@@ -148,6 +148,8 @@ def finish(screen: "Screen", run: "Run") -> None:
     show_standing(screen, stand(run, runs.Registry(runs.Home.of_user().registry).runs()) if run.result else None)
     next_steps(screen, run)
     if error := runs.error_of(run):
+        if not screen.manner.as_json:  # what was shown is not said again
+            error = type(error)(f"{run.run} {run.state}", hint="" if run.diagnosis else error.hint)
         screen.complain(error)
         raise typer.Exit(error.code)
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from containerid.runs.verify import Findings
 
 _MARKS = {State.SUCCEEDED: "✓", State.FAILED: "✗", State.LOST: "✗", State.REFUSED: "✗"}
-_TOP = ("test/mAP50", "test/mAP50-95", "test/precision", "test/recall", "val/mAP50", "val/mAP50-95")
+_SURE = ("test/accuracy_top1", "test/accuracy_top5", "val/accuracy_top1", "val/accuracy_top5")
+_TOP = ("test/mAP50", "test/mAP50-95", "test/precision", "test/recall", "val/mAP50", "val/mAP50-95", *_SURE)
 
 
 def show_run(screen: Screen, run: Run, versions: Sequence[str] = ()) -> None:
@@ -40,7 +41,7 @@ def show_run(screen: Screen, run: Run, versions: Sequence[str] = ()) -> None:
     for label, value in rows:
         if value:
             screen.say(f"  {label:<15} {value}")
-    show_diagnosis(screen.say, run.diagnosis)
+    show_diagnosis(screen.say, run.diagnosis, said=run.reason)
 
 
 def show_standing(screen: Screen, standing: "Standing | None") -> None:
@@ -50,13 +51,18 @@ def show_standing(screen: Screen, standing: "Standing | None") -> None:
         screen.say(f"  {standing.metric:<15} {standing.value:.3f}, {standing}", style=colour)
 
 
-def show_diagnosis(say: Callable[[str], None], diagnosis: "Diagnosis | None") -> None:
-    """Why a run failed, what shows it, and what to do next."""
+def show_diagnosis(say: Callable[[str], None], diagnosis: "Diagnosis | None", said: str = "") -> None:
+    """Why a run failed, what shows it but was not said, and what to do next."""
     if diagnosis is not None:
         say(f"  why: {diagnosis.summary} [{diagnosis.kind}]")
-        for line in diagnosis.lines:
+        for line in (line for line in diagnosis.lines if not _repeats(line, said)):
             say(f"  | {line}")
         say(f"  next: {diagnosis.next}")
+
+
+def _repeats(line: str, said: str) -> bool:
+    """A line of the log that is the reason itself; long ones are cut."""
+    return bool(said) and said[:200] in line and len(line) < len(said) + 40
 
 
 def _metrics(run: Run) -> list[tuple[str, str]]:
@@ -139,7 +145,8 @@ def next_steps(screen: Screen, run: Run) -> None:
     """The commands that come next, on stderr."""
     steps = {
         State.SUCCEEDED: (f"cid show {run.run}",),
-        State.FAILED: (f"cid logs {run.run} --tail 50",),
+        # A diagnosis has said what comes next.
+        State.FAILED: () if run.diagnosis else (f"cid logs {run.run} --tail 50",),
     }
     running = (f"cid status {run.run}", f"cid logs {run.run} -f", f"cid fetch {run.run}")
     if not screen.manner.quiet:

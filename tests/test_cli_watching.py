@@ -57,6 +57,33 @@ def test_an_attached_run_that_fails_ends_with_its_diagnosis(cid, platform):
     assert "why: the GPU's memory" in said.out
 
 
+def test_a_missed_gate_is_said_once_with_one_next_step(cid, platform):
+    reason = f"gates not met: {'; '.join(f'val/mAP50 0.{number} < 0.9' for number in range(10, 30))}"
+    finish, platform.ending = platform.finish, "failed"
+    platform.finish = lambda run, **more: finish(run, reason=reason, **more)
+    platform.log.append(f"failed: {reason}"[:300])
+    said = cid("train", "--local")
+    assert said.code == 7
+    assert said.out.count("gates not met") == 1
+    assert said.err.count("gates not met") == 2, "the log's own line, and the event"
+    assert said.out.count("next: ") + said.err.count("next: ") + said.err.count("try: ") == 1
+    assert "next: cid fetch exp001-" in said.out
+    assert reason in str(cid("show", "--json").document["reason"])
+
+
+def test_how_sure_a_classifier_is_belongs_to_its_status(cid, platform):
+    finish = platform.finish
+    platform.finish = lambda run, **more: finish(run, **{**more, "metrics": {"test/accuracy_top1": 0.875}})
+    cid("train", "--local")
+    assert "test/accuracy_top1 0.8750" in cid("status").out
+
+
+def test_the_report_of_a_run_that_goes_on_is_asked_for_too_early(cid, platform):
+    cid("train", "--local", "--detach")
+    said = cid("report")
+    assert (said.code, "its outputs appear when it ends" in said.err) == (11, True)
+
+
 def test_a_run_that_succeeded_has_none(cid):
     cid("train", "--local")
     assert cid("status", "--json").document["diagnosis"] is None

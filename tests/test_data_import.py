@@ -83,7 +83,7 @@ def test_many_faults_are_told_at_once_and_cut(cid: Cid, source: Path) -> None:
     ("options", "message"),
     [
         (("--split", "0.8/0.1"), "the parts add up to 0.9, not to 1"),
-        (("--split", "most"), "could not convert"),
+        (("--split", "most"), "the shares must be numbers"),
         (("--group", "("), "is no regular expression"),
         (("--group", "folder"), "the images make too few groups: 1 cannot be shared among 3 splits"),
         (("--format", "excel"), "'excel' is no format"),
@@ -173,3 +173,8 @@ def test_stats_of_no_set_end_with_2(cid: Cid, source: Path) -> None:
     Path("bad/data.yaml").write_text("names: [door]\n", encoding="utf-8")
     said = cid("data", "stats", "bad")
     assert (said.code, "there is no `train:`" in said.err) == (2, True)
+
+
+def test_the_hint_is_the_command_that_was_meant(cid: Cid, source: Path) -> None:
+    assert "try: cid data stats FOLDER" in cid("data", "stats", "nope").err
+    assert "try: cid data check FOLDER" in cid("data", "check", "nope").err

@@ -120,7 +120,8 @@ class _Checking:
         yield from _unlabelled(self.report.counts, file, self.dataset.lines)
         line = self.dataset.lines.get("names", 0)
         for index in sorted(self.dataset.unnamed & total.keys()):
-            message = f"{total[index]} boxes are of class {index}, which has no name"
+            boxes_are = "1 box is" if total[index] == 1 else f"{total[index]} boxes are"
+            message = f"{boxes_are} of class {index}, which has no name"
             yield Finding(file, line, "class-range", ERROR, message, "name it in `names`, or correct the labels")
         if total and not self.dataset.faults:
             named = {index: name for index, name in enumerate(names) if index not in self.dataset.unnamed}

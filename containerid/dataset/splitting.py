@@ -36,7 +36,10 @@ def shares(text: str) -> dict[str, float]:
     Raises:
         ValueError: they are not two or three, do not add up to 1 or 100, or leave train or val without any.
     """
-    parts = [float(part) for part in text.split("/")]
+    try:
+        parts = [float(part) for part in text.split("/")]
+    except ValueError:
+        raise ValueError("the shares must be numbers") from None
     total = math.fsum(parts)
     if len(parts) not in {2, 3} or not all(map(math.isfinite, parts)) or min(parts) < 0 or min(parts[:2]) <= 0:
         raise ValueError("two or three parts are needed, and something for train and val")

@@ -72,7 +72,8 @@ class Document:
             self.fault("names" if "names" in self.lines else "nc", "`names` must list the classes", "names: [door]")
             return tuple(f"class_{index}" for index in range(count or 1))
         if count is not None and "nc" in self.lines and count not in {len(names or ()), len(found)}:
-            self.fault("nc", f"`nc` is {count}, but there are {len(names or ())} names", "remove `nc`")
+            there = "is 1 name" if len(found) == 1 else f"are {len(names or ())} names"
+            self.fault("nc", f"`nc` is {count}, but there {there}", "remove `nc`")
         for name in sorted({name for name in found if found.count(name) > 1}):
             self.note("names", "yaml-names", WARNING, f"two classes are called {name}", "give each a name of its own")
         return found

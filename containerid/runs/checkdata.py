@@ -74,7 +74,7 @@ def check_data(path: str, *, folder: Path, home: Home, deep: bool = False, fix: 
             hint = f"cid data check {path}".rstrip()
             raise UsageError(f"--deep and --fix know detection sets; {place.name} is sorted into classes", hint=hint)
         return Checked(place, _sorted_into_classes(place, minimum))
-    file = _find(place)
+    file = _find(place, "cid data check")
     dataset, report = _survey(file, minimum, task, home, deep=deep)
     mended = mend(dataset, report, minimum, task) if fix and dataset and dataset.splits else None
     return Checked(file, report, mended)
@@ -134,14 +134,14 @@ def _sorted_into_classes(place: Path, minimum: Mapping[str, int]) -> check.Repor
         return check.refuse(error)
 
 
-def find_set(path: str, folder: Path) -> Path:
+def find_set(path: str, folder: Path, command: str = "cid data stats") -> Path:
     """The data.yaml that a path means, or the project's own where it is empty; it need not be there.
 
     Raises:
         UsageError: there is no such set.
         ConfigError: params.yaml cannot be used.
     """
-    return _find(folder / _asked(folder, path)[1])
+    return _find(folder / _asked(folder, path)[1], command)
 
 
 def _asked(folder: Path, path: str) -> tuple[Mapping[str, int], str, str]:
@@ -156,13 +156,13 @@ def _asked(folder: Path, path: str) -> tuple[Mapping[str, int], str, str]:
     return params.data.minimum.model_dump(), path or os.fspath(found.parent / params.data.path), params.model.task
 
 
-def _find(path: Path) -> Path:
+def _find(path: Path, command: str) -> Path:
     if path.is_file() and path.suffix.lower() in {".yaml", ".yml"}:
         return path
     if not path.is_dir():
-        raise UsageError(f"{path} is no folder and no data.yaml", hint="cid data check FOLDER")
+        raise UsageError(f"{path} is no folder and no data.yaml", hint=f"{command} FOLDER")
     if found := sets.find_yaml(path):
         return found
     if any((path / part).is_dir() for part in _PARTS):
         return path / sets.YAML
-    raise UsageError(f"{path} holds no {sets.YAML}", hint="cid data check FOLDER, with data.yaml in it")
+    raise UsageError(f"{path} holds no {sets.YAML}", hint=f"{command} FOLDER, with data.yaml in it")

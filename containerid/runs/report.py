@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from containerid.errors import UsageError
+from containerid.errors import StillRunning, UsageError
 from containerid.report import run as pages
 from containerid.report.run import REPORT_FILE
 from containerid.runs.registry import Run
@@ -12,9 +12,12 @@ def report(run: Run) -> tuple[Path, bool]:
     """The page about a run, and whether it had to be made.
 
     Raises:
+        StillRunning: it has not ended.
         UsageError: its outputs are not here.
     """
     folder = Path(run.outputs) if run.outputs else None
+    if run.ours and not run.state.final and (folder is None or not folder.is_dir()):
+        raise StillRunning(f"{run.run} is {run.state}; its outputs appear when it ends", hint=f"cid fetch {run.run}")
     if folder is None or not folder.is_dir():
         raise UsageError(f"the outputs of {run.run} are not here", hint=f"cid fetch {run.run}")
     page = folder / REPORT_FILE

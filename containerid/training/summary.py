@@ -8,7 +8,7 @@ from containerid.training.gates import Gate
 from containerid.training.session import Session
 
 FILE = "summary.md"
-_NAMES = ("mAP50", "mAP50-95", "precision", "recall")
+_NAMES = ("mAP50", "mAP50-95", "precision", "recall", "accuracy_top1", "accuracy_top5")
 _WORST = 5
 _KINDS = {"true": "boxes right", "false": "false", "missed": "missed"}
 

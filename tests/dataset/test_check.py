@@ -179,7 +179,7 @@ def test_a_class_without_a_name_may_have_no_box(folder: Path) -> None:
     assert {each.kind for each in check(folder).findings} == {"class-unused", "yaml-names"}
     (folder / "labels/val/val0.txt").write_text("1 0.5 0.5 0.4 0.4\n")
     report = check(folder)
-    assert [str(each) for each in report.errors] == ["data.yaml:4: error: 1 boxes are of class 1, which has no name"]
+    assert [str(each) for each in report.errors] == ["data.yaml:4: error: 1 box is of class 1, which has no name"]
     mended = mend(sets.survey(folder / "data.yaml"), report, checks.MINIMUM)
     assert [each.kind for each in mended.errors] == ["class-range"]
 

@@ -59,7 +59,7 @@ def test_a_list_of_images_is_read(folder: Path) -> None:
         ("names: [door]\ndownload: |\n  import os\n", 2, "`download:` would be executed"),
         ("train: images/train\nnames: [door]\n", 0, "no `val:`"),
         ("train: images/none\nval: images/val\nnames: [door]\n", 1, "images/none is not there"),
-        ("train: images/train\nval: images/val\nnc: 2\nnames: [door]\n", 3, "`nc` is 2, but there are 1 names"),
+        ("train: images/train\nval: images/val\nnc: 2\nnames: [door]\n", 3, "`nc` is 2, but there is 1 name"),
         ("train: images/train\nval: images/val\n", 0, "must list the classes"),
         ("train: [\n", 2, "not valid YAML"),
         ("just words\n", 1, "holds no keys"),

@@ -12,6 +12,7 @@ from containerid.dataset import pairs
 from containerid.errors import RunFailed, UsageError
 from containerid.events import Caution, Event, Planned
 from containerid.runs import Request
+from containerid.runs.pushdata import push_data
 from containerid.runs.submit import submit
 
 PARAMS = "detection:\n  model: {{architecture: {}, pretrained: false}}\n  data: {{provider: folder, path: doors}}\n"
@@ -140,3 +141,9 @@ def test_results_are_not_kept_where_the_folder_for_them_cannot_be_made(home, fol
     blocked = Home(folder / "file/cid")
     (folder / "file").touch()
     assert check_data("doors", folder=folder, home=blocked).report.findings == []
+
+
+def test_a_set_with_errors_is_not_pushed_either(home, folder):
+    (folder / "doors/labels/train/train0.txt").write_text(WRONG)
+    with pytest.raises(RunFailed, match=r"train0\.txt:1: error: class 7"):
+        push_data(folder, "", home=home, tell=lambda _: None)
