@@ -74,8 +74,9 @@ class Account:
     def storage(self) -> "Storage":
         """Where its files lie."""
         from containerid.kaggle.download import Storage
+        from containerid.kaggle.source import Measures
 
-        return Storage(self.origin, os.environ, stall=STALL)
+        return Storage(self.origin, os.environ, Measures(stall=STALL))
 
     @cached_property
     def datasets(self) -> "Datasets":

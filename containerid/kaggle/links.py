@@ -9,8 +9,8 @@ from containerid.errors import NotFound
 from containerid.job import Leg, Output
 
 if TYPE_CHECKING:
-    from containerid.kaggle.download import Link
     from containerid.kaggle.listing import Listing
+    from containerid.kaggle.source import Link
 
 
 class Links:

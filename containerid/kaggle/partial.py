@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 _CHUNK = 1 << 18
-_WORTH_A_NOTE = 1 << 20
-"""Bytes from which a file is worth going on with; a smaller one is fetched anew."""
 
 
 class Partial:
@@ -23,17 +21,19 @@ class Partial:
     Args:
         path: where the bytes go; the note is beside it, as `<path>.json`.
         size: bytes of the whole; None where nobody knows.
+        noted: bytes from which a file is worth a note; a smaller one is fetched anew.
 
     Attributes:
         validator: the strong ETag of the object that the bytes are of; empty when it has none.
         inherited: bytes of an earlier process are among them.
     """
 
-    def __init__(self, path: Path, size: int | None) -> None:
+    def __init__(self, path: Path, size: int | None, *, noted: int) -> None:
         self.path = path
         self.validator = ""
         self.inherited = False
         self._size = size
+        self._worth = noted
         self._note = path.with_name(path.name + ".json")
         self._noted = self._note.exists()
         # A link in the way would let the bytes go elsewhere.
@@ -73,7 +73,7 @@ class Partial:
 
         A small file gets none, nor does an object that could change unnoticed.
         """
-        if not self.validator or (self._size is not None and self._size < _WORTH_A_NOTE):
+        if not self.validator or (self._size is not None and self._size < self._worth):
             self._drop_note()
             return
         draft = self._note.with_suffix(".new")

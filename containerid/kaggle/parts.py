@@ -5,14 +5,10 @@ import threading
 from containerid.crew import at_once
 from containerid.errors import Unreachable
 from containerid.job import Output
-from containerid.kaggle.download import Source, persistently, span_of, steadily, strong
 from containerid.kaggle.partial import Digests, Partial
+from containerid.kaggle.source import Source, persistently, span_of, strong
 from containerid.kaggle.transport import Transient, patiently, unreachable
 
-WIDE = 64 << 20
-"""Bytes from which a file is fetched in blocks."""
-
-BLOCK = 16 << 20
 _WORKERS = 8
 _TRIES = 2
 
@@ -21,10 +17,16 @@ class _Changed(Unreachable):
     """Another object lies there now, or the server stopped to give ranges."""
 
 
-def fetch(source: Source, output: Output, partial: Partial) -> str:
+def fetch(source: Source, output: Output, partial: Partial, block: int) -> str:
     """The SHA-256, hex, of the file that was written; empty when this server or file cannot be had in blocks.
 
     Only a file that can be checked in the end is fetched like this.
+
+    Args:
+        source: the file, elsewhere.
+        output: what it must be.
+        partial: the file, here.
+        block: bytes of a block.
 
     Raises:
         Unreachable: it did not come whole and as promised.
@@ -37,7 +39,7 @@ def fetch(source: Source, output: Output, partial: Partial) -> str:
         if not validator:
             return ""
         try:
-            return _Blocks(source, output, partial, validator).run()
+            return _Blocks(source, output, partial, validator, block).run()
         except _Changed as changed:
             error = changed
             partial.forget()
@@ -51,15 +53,16 @@ def _probe(source: Source, output: Output) -> str:
         if span is None or span.total != output.size:
             return ""
         # Read to its end, the connection stays for the blocks.
-        return strong(response) if sum(map(len, steadily(response, source.stall))) == 1 else ""
+        return strong(response) if sum(map(len, source.body(response))) == 1 else ""
 
 
 class _Blocks:
-    def __init__(self, source: Source, output: Output, partial: Partial, validator: str) -> None:
+    def __init__(self, source: Source, output: Output, partial: Partial, validator: str, block: int) -> None:
         self._source = source
         self._output = output
         self._partial = partial
         self._size = output.size or 0
+        self._block = block
         self._noting = threading.Lock()
         self._whole = partial.recall() or set()
         if partial.validator != validator:
@@ -68,19 +71,19 @@ class _Blocks:
 
     def run(self) -> str:
         digests = Digests(self._output.sha256)
-        for block in at_once(self._bring, range(-(-self._size // BLOCK)), _WORKERS):
-            for data in self._partial.read(block * BLOCK, self._end(block)):
+        for block in at_once(self._bring, range(-(-self._size // self._block)), _WORKERS):
+            for data in self._partial.read(block * self._block, self._end(block)):
                 digests.update(data)
         if digests.differ(b""):
             raise _Changed(f"{self._output.name}: what storage gives differs from its checksum", retryable=True)
         return digests.sha256.hexdigest()
 
     def _end(self, block: int) -> int:
-        return min(self._size, (block + 1) * BLOCK)
+        return min(self._size, (block + 1) * self._block)
 
     def _bring(self, block: int) -> int:
         if block not in self._whole:
-            _Block(self._source, self._partial, block * BLOCK, self._end(block)).bring()
+            _Block(self._source, self._partial, block * self._block, self._end(block)).bring()
             with self._noting:
                 self._whole.add(block)
                 self._partial.note(self._whole)
@@ -107,7 +110,7 @@ class _Block:
                 raise _Changed("the file changed while it was fetched", retryable=True)
             if (span.start, span.end) != (self._at, self._end):
                 raise Transient(unreachable("storage gives other bytes than those asked for"))
-            for data in steadily(response, self._source.stall):
+            for data in self._source.body(response):
                 self._at = self._partial.write(data[: self._end - self._at], self._at)
         if self._at < self._end:
             raise Transient(unreachable(f"a part broke off {self._end - self._at:,} bytes before its end"))

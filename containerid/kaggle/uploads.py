@@ -17,8 +17,8 @@ from containerid.errors import Unreachable
 from containerid.events import Step
 from containerid.home import keep
 from containerid.job import Tell
-from containerid.kaggle.download import persistently
 from containerid.kaggle.scratch import LASTS
+from containerid.kaggle.source import persistently
 from containerid.kaggle.transport import Session, Transient, retry_after
 from containerid.kaggle.wire import read_answer
 

@@ -11,8 +11,9 @@ from fakes.kaggle_server import Fault, KaggleServer, Kept
 
 from containerid.errors import Unreachable
 from containerid.job import Output
-from containerid.kaggle.download import Expired, Storage
+from containerid.kaggle.download import Storage
 from containerid.kaggle.origin import KAGGLE, at
+from containerid.kaggle.source import Expired, Measures
 
 DATA = bytes(range(256)) * 4096
 
@@ -206,5 +207,5 @@ def test_a_body_that_ends_too_early_is_noticed_by_its_listed_size(tmp_path: Path
 def test_a_stall_in_the_middle_is_not_waited_for(tmp_path: Path):
     url, close = serving(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", hold=True)
     with pytest.raises(Unreachable, match=r"in time|failed"):
-        fetch(Storage(at(url), {}, stall=0.05), f"{url}/a", tmp_path, 100)
+        fetch(Storage(at(url), {}, Measures(stall=0.05)), f"{url}/a", tmp_path, 100)
     close()

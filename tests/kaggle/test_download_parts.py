@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,28 +13,27 @@ from fakes.storage import Thing, broken, flipped, good, reset, says, whole
 
 from containerid.errors import Unreachable
 from containerid.job import Output
-from containerid.kaggle import download, parts
 from containerid.kaggle.download import Storage
 from containerid.kaggle.origin import at
+from containerid.kaggle.source import Measures
 
 BLOCK = 1 << 16
 DATA = b"".join(number.to_bytes(4) for number in range(10 * BLOCK // 4)) + b"the end"
 SHA = hashlib.sha256(DATA).hexdigest()
+BLOCKS = Measures(stall=1, wide=4 * BLOCK, block=BLOCK, noted=1000)
+WHOLE = replace(BLOCKS, wide=1 << 30)
 
 
 @pytest.fixture
-def far(monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
-    monkeypatch.setattr(parts, "WIDE", 4 * BLOCK)
-    monkeypatch.setattr(parts, "BLOCK", BLOCK)
-    monkeypatch.setattr("containerid.kaggle.partial._WORTH_A_NOTE", 1000)
+def far() -> Iterator[Far]:
     with Far() as server, stamina.set_testing(testing=True, attempts=4):
         server.files = {"a": Thing(DATA)}
         yield server
 
 
-def fetch(far: Far, to: Path, *, size: int | None = len(DATA), sha256: str = SHA, stall: float = 1) -> str:
+def fetch(far: Far, to: Path, measures: Measures = BLOCKS, *, size: int | None = len(DATA), sha256: str = SHA) -> str:
     links = lambda expired: f"{far.url}/files/a?sig={far.signature}"  # noqa: E731
-    return Storage(at(far.url), {}, stall=stall).fetch(links, Output("a", size, "", sha256), to / "part")
+    return Storage(at(far.url), {}, measures).fetch(links, Output("a", size, "", sha256), to / "part")
 
 
 def ranges(far: Far) -> list[str]:
@@ -146,11 +146,10 @@ def test_blocks_that_a_note_calls_whole_and_that_are_not_are_found_out(far, tmp_
 
 
 @pytest.mark.parametrize("note", ["", "{", "[]", '{"etag": 3}', '{"etag": "\\"x\\"", "size": 1}'])
-def test_a_part_without_a_good_note_is_not_trusted(far, tmp_path, monkeypatch, note):
-    monkeypatch.setattr(parts, "WIDE", 1 << 30)
+def test_a_part_without_a_good_note_is_not_trusted(far, tmp_path, note):
     (tmp_path / "part").write_bytes(DATA[:BLOCK])
     (tmp_path / "part.json").write_text(note)
-    assert fetch(far, tmp_path) == SHA
+    assert fetch(far, tmp_path, WHOLE) == SHA
     assert ranges(far) == [""]
 
 
@@ -158,20 +157,18 @@ def test_a_part_without_a_good_note_is_not_trusted(far, tmp_path, monkeypatch, n
     ("hashed", "sha256", "again"),
     [(False, SHA, [f"bytes={BLOCK}-"]), (True, "", [f"bytes={BLOCK}-"]), (False, "", [f"bytes={BLOCK}-", ""])],
 )
-def test_a_part_is_gone_on_with_only_where_the_whole_can_be_checked(far, tmp_path, monkeypatch, hashed, sha256, again):
-    monkeypatch.setattr(parts, "WIDE", 1 << 30)
+def test_a_part_is_gone_on_with_only_where_the_whole_can_be_checked(far, tmp_path, hashed, sha256, again):
     far.files["a"] = Thing(DATA, hashed=hashed)
     (tmp_path / "part").write_bytes(DATA[:BLOCK])
     (tmp_path / "part.json").write_text(json.dumps({"etag": far.files["a"].etag, "size": len(DATA), "blocks": None}))
-    assert fetch(far, tmp_path, sha256=sha256) == SHA
+    assert fetch(far, tmp_path, WHOLE, sha256=sha256) == SHA
     assert ranges(far) == again
 
 
-def test_a_part_that_was_spoilt_meanwhile_is_fetched_anew(far, tmp_path, monkeypatch):
-    monkeypatch.setattr(parts, "WIDE", 1 << 30)
+def test_a_part_that_was_spoilt_meanwhile_is_fetched_anew(far, tmp_path):
     (tmp_path / "part").write_bytes(b"x" * BLOCK)
     (tmp_path / "part.json").write_text(json.dumps({"etag": far.files["a"].etag, "size": len(DATA), "blocks": None}))
-    assert fetch(far, tmp_path) == SHA
+    assert fetch(far, tmp_path, WHOLE) == SHA
     assert ranges(far) == [f"bytes={BLOCK}-", ""]
 
 
@@ -184,15 +181,13 @@ def test_a_link_in_place_of_a_part_is_not_written_through(far, tmp_path):
 
 
 @pytest.mark.parametrize("wide", [True, False])
-def test_a_link_that_expires_in_the_middle_is_renewed_and_nothing_is_fetched_twice(far, tmp_path, monkeypatch, wide):
-    monkeypatch.setattr(parts, "WIDE", 4 * BLOCK if wide else 1 << 30)
-
+def test_a_link_that_expires_in_the_middle_is_renewed_and_nothing_is_fetched_twice(far, tmp_path, wide):
     def expire(line, thing, asked):
         far.signature += 1
         broken("close")(line, thing, asked) if not wide else good(line, thing, asked)
 
     far.plan("a", good, good, expire) if wide else far.plan("a", expire)
-    assert fetch(far, tmp_path) == SHA
+    assert fetch(far, tmp_path, BLOCKS if wide else WHOLE) == SHA
     assert far.signature == 2
     if not wide:
         assert ranges(far)[-1].startswith("bytes=327")
@@ -215,10 +210,9 @@ def test_a_body_that_does_not_end_is_cut_at_what_was_listed(far, tmp_path):
     assert left(tmp_path) <= {"part", "part.json"}
 
 
-def test_a_body_that_does_not_end_and_is_not_listed_is_cut_too(far, tmp_path, monkeypatch):
-    monkeypatch.setattr(download, "LIMIT", 5 * BLOCK)
+def test_a_body_that_does_not_end_and_is_not_listed_is_cut_too(far, tmp_path):
     with pytest.raises(Unreachable, match="longer than the 327,680 bytes"):
-        fetch(far, tmp_path, size=None, sha256="")
+        fetch(far, tmp_path, replace(BLOCKS, limit=5 * BLOCK), size=None, sha256="")
 
 
 def test_a_body_that_is_promised_longer_than_listed_is_not_read(far, tmp_path):
@@ -227,9 +221,7 @@ def test_a_body_that_is_promised_longer_than_listed_is_not_read(far, tmp_path):
     assert len(far.asked) == 4
 
 
-def test_a_body_that_only_drips_is_given_up(far, tmp_path, monkeypatch):
-    monkeypatch.setattr(download, "_WINDOW", 0.05)
-
+def test_a_body_that_only_drips_is_given_up(far, tmp_path):
     def drip(line, thing, asked):
         line.send(200, thing.headers() | {"Content-Length": str(len(DATA))})
         for byte in DATA:
@@ -238,25 +230,21 @@ def test_a_body_that_only_drips_is_given_up(far, tmp_path, monkeypatch):
             line.peer.sendall(bytes([byte]))
 
     far.plan("a", drip)
-    monkeypatch.setattr(parts, "WIDE", 1 << 30)
-    assert fetch(far, tmp_path, stall=0.05) == SHA
+    assert fetch(far, tmp_path, replace(WHOLE, stall=0.05, window=0.05)) == SHA
     assert len(far.asked) == 2
 
 
-def test_a_wrong_bit_under_a_manifest_is_fetched_again_once(far, tmp_path, monkeypatch):
-    monkeypatch.setattr(parts, "WIDE", 1 << 30)
+def test_a_wrong_bit_under_a_manifest_is_fetched_again_once(far, tmp_path):
     far.plan("a", flipped)
-    assert fetch(far, tmp_path) == SHA
+    assert fetch(far, tmp_path, WHOLE) == SHA
     far.always["a"] = flipped
     (tmp_path / "part").unlink()
     with pytest.raises(Unreachable, match="differs from its checksum"):
-        fetch(far, tmp_path)
+        fetch(far, tmp_path, WHOLE)
     assert len(far.asked) == 4
 
 
-def test_a_slow_network_is_waited_for_as_long_as_it_gets_further(far, tmp_path, monkeypatch):
-    monkeypatch.setattr(parts, "WIDE", 1 << 30)
-
+def test_a_slow_network_is_waited_for_as_long_as_it_gets_further(far, tmp_path):
     def piece(line, thing, asked):
         start = int(asked.headers.get("range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
         length = {"Content-Length": str(len(DATA) - start)}
@@ -265,18 +253,16 @@ def test_a_slow_network_is_waited_for_as_long_as_it_gets_further(far, tmp_path, 
         line.reset()
 
     far.always["a"] = piece
-    assert fetch(far, tmp_path) == SHA
+    assert fetch(far, tmp_path, WHOLE) == SHA
     assert len(far.asked) == 11
 
 
-def test_a_range_of_another_object_is_not_put_behind_our_bytes(far, tmp_path, monkeypatch):
-    monkeypatch.setattr(parts, "WIDE", 1 << 30)
-
+def test_a_range_of_another_object_is_not_put_behind_our_bytes(far, tmp_path):
     def change(line, thing, asked):
         far.files["a"] = Thing(bytes(reversed(DATA)))
         span = {"Content-Range": f"bytes {len(DATA) // 2}-{len(DATA) - 1}/{len(DATA)}"}
         line.send(206, far.files["a"].headers() | span, far.files["a"].data[len(DATA) // 2 :])
 
     far.plan("a", broken("close"), change)
-    fetch(far, tmp_path, sha256="")
+    fetch(far, tmp_path, WHOLE, sha256="")
     assert (tmp_path / "part").read_bytes() == bytes(reversed(DATA))
