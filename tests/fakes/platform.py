@@ -1,7 +1,7 @@
 """A platform in memory that keeps state: what a test makes it say is what a backend of it reports."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -25,6 +25,7 @@ class Platform:
         answer: an error that submit raises instead of its answer; `arrives`: whether the push arrived all the same.
         ending: the outcome of every run that arrives; empty while the test writes the result itself.
         broken: outputs that are cut short on their way.
+        before: by the name of a call, `submit`, `find` or `download`, what happens first; it may raise.
     """
 
     says: list[Status | BaseException] = field(default_factory=lambda: [Status(State.SUCCEEDED)])
@@ -36,6 +37,12 @@ class Platform:
     ending: str = ""
     asked: int = 0
     broken: set[str] = field(default_factory=set)
+    before: dict[str, Callable[..., object]] = field(default_factory=dict)
+
+    def happens(self, call: str, *arguments: object) -> None:
+        """What a test wants to happen before a call."""
+        if call in self.before:
+            self.before[call](*arguments)
 
     def finish(self, run: str, *, outcome: str = "succeeded", in_log: bool = False, **more: Any) -> None:
         """The run leaves a result (in the log alone with `in_log`) and a manifest over all files."""
@@ -68,6 +75,7 @@ class PlatformBackend:
         return Plan((("code", spec.code.sha or "none"),), {"job.txt": spec.run.encode()})
 
     def submit(self, spec: Spec) -> Leg:
+        self.platform.happens("submit", spec)
         if self.platform.arrives:
             self.platform.pushed.append(spec)
             if self.platform.ending:
@@ -77,6 +85,7 @@ class PlatformBackend:
         return Leg(f"ada/cid-{spec.run}", "1", f"https://platform.example/code/ada/cid-{spec.run}")
 
     def find(self, spec: Spec) -> Leg | None:
+        self.platform.happens("find", spec)
         return Leg(f"ada/cid-{spec.run}", "1") if any(spec.run == each.run for each in self.platform.pushed) else None
 
     def status(self, leg: Leg) -> Status:
@@ -94,6 +103,7 @@ class PlatformBackend:
         return [Output(name, len(content), name) for name, content in self.platform.files.items()]
 
     def download(self, output: Output, to: Path) -> str:
+        self.platform.happens("download", output, to)
         if output.name in self.platform.broken:
             to.write_bytes(self.platform.files[output.source][:-1])
         else:

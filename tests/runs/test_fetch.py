@@ -6,7 +6,6 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-from fakes.platform import PlatformBackend
 
 from containerid.errors import NotFound, OutputsUnverified, StillRunning
 from containerid.events import Caution, Fetched, Step
@@ -259,15 +258,12 @@ def test_every_unsafe_name_is_named(ended, platform, home):
     assert all(f"'../{number}'" in said for number in range(9))
 
 
-def test_a_disk_that_fills_up_is_named(ended, home, platform, tmp_path, monkeypatch):
-    download = PlatformBackend.download
-
-    def full(self, output, to):
+def test_a_disk_that_fills_up_is_named(ended, home, platform, tmp_path):
+    def full(output, to):
         if PARTS_FOLDER in to.parts:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return download(self, output, to)
 
-    monkeypatch.setattr(PlatformBackend, "download", full)
+    platform.before["download"] = full
     with pytest.raises(OutputsUnverified, match=f"the disk of {tmp_path}/runs/{ended.run} is full") as failure:
         fetch(ended, home=home)
     assert "make room" in failure.value.hint

@@ -35,6 +35,12 @@ class SessionsBackend(PlatformBackend):
     empty: ClassVar[set[str]] = set()
     unattachable: ClassVar[list[SourcesRefused]] = []
 
+    @classmethod
+    def forget(cls) -> None:
+        """As if it had never been asked for anything."""
+        cls.endings, cls.handed, cls.unattachable, cls.empty = [], [], [], set()
+        cls.left, cls.reason = 30.0, ""
+
     def submit(self, spec: Spec) -> Leg:
         if spec.past.kind == "kernel" and self.unattachable:
             error = self.unattachable[0]
@@ -83,13 +89,10 @@ def run(home: runs.Home, platform: Platform, tmp_path: Path, monkeypatch: pytest
     import test_run_legs
 
     backend = test_run_legs.SessionsBackend
-    monkeypatch.setattr(backend, "left", 30.0)
-    for name in ("handed", "unattachable"):
-        monkeypatch.setattr(backend, name, [])
-    monkeypatch.setattr(backend, "empty", set())
+    backend.forget()
 
     def submit(*endings: tuple[str, dict[str, Any]], **options: Any) -> Run:
-        monkeypatch.setattr(backend, "endings", list(endings))
+        backend.endings = list(endings)
         request = Request(backend="sessions", folder=tmp_path, options=options, device="gpu")
         return runs.submit(request, home=home, ask=lambda _: True)
 
@@ -248,8 +251,8 @@ def test_a_leg_that_goes_on_or_lacks_something_else_is_not_pushed_again(home, ru
 FAILED: tuple[str, dict[str, Any]] = ("failed", {})
 
 
-def test_a_kernel_that_does_not_mount_is_carried_by_a_dataset(home, run, platform, monkeypatch):
-    monkeypatch.setattr(run.backend, "reason", f"{NOT_ATTACHED} (kernel ada/cid-1)")
+def test_a_kernel_that_does_not_mount_is_carried_by_a_dataset(home, run, platform):
+    run.backend.reason = f"{NOT_ATTACHED} (kernel ada/cid-1)"
     begun = run(paused(2), FAILED, DONE)
     run.backend.empty.add(f"ada/cid-{begun.run}-l2")
     told: list[Event] = []
@@ -259,8 +262,8 @@ def test_a_kernel_that_does_not_mount_is_carried_by_a_dataset(home, run, platfor
     assert carried(told) == 1
 
 
-def test_a_dataset_that_does_not_mount_either_is_the_end(home, run, platform, monkeypatch):
-    monkeypatch.setattr(run.backend, "reason", f"{NOT_ATTACHED} (a source)")
+def test_a_dataset_that_does_not_mount_either_is_the_end(home, run, platform):
+    run.backend.reason = f"{NOT_ATTACHED} (a source)"
     begun = run(paused(2), FAILED, FAILED, DONE)
     run.backend.empty |= {f"ada/cid-{begun.run}-l{leg}" for leg in (2, 3)}
     assert runs.until_done(begun, home=home, tell=silent).state is State.FAILED

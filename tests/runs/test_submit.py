@@ -161,13 +161,7 @@ def test_nothing_is_pushed_again_before_the_grace_time_is_over(platform, home, f
     monkeypatch.setenv("CID_SUBMIT_GRACE", "60")
     platform.answer, platform.arrives = Unreachable("no answer"), False
     pushed_at: list[float] = []
-    push = PlatformBackend.submit
-
-    def noted(self: PlatformBackend, spec: Spec) -> Leg:
-        pushed_at.append(time.now)
-        return push(self, spec)
-
-    monkeypatch.setattr(PlatformBackend, "submit", noted)
+    platform.before["submit"] = lambda _: pushed_at.append(time.now)
     with pytest.raises(Unreachable):
         submit(request(folder), home=home, clock=time.clock)
     assert pushed_at == [0, 60, 120]
@@ -184,15 +178,13 @@ def test_a_push_that_was_put_off_is_made_again_after_the_pause_that_was_asked_fo
 ):
     monkeypatch.setenv("CID_SUBMIT_GRACE", "60")
     pushed_at: list[float] = []
-    push = PlatformBackend.submit
 
-    def put_off(self: PlatformBackend, spec: Spec) -> Leg:
+    def put_off(_: Spec) -> None:
         pushed_at.append(time.now)
         if len(pushed_at) < 6:
             raise asks_for_less(after=20 if len(pushed_at) == 1 else 0)
-        return push(self, spec)
 
-    monkeypatch.setattr(PlatformBackend, "submit", put_off)
+    platform.before["submit"] = put_off
     told: list[Event] = []
     run = submit(request(folder), home=home, clock=time.clock, tell=told.append)
     assert run.state is State.QUEUED
@@ -223,19 +215,17 @@ def test_a_grace_time_that_is_no_number_is_refused(platform, home, folder, monke
     assert not platform.pushed, "it is known before anything is sent"
 
 
-def test_a_push_is_not_called_refused_because_nobody_may_ask_whether_it_arrived(
-    platform, home, folder, registry, monkeypatch
-):
-    def denied(self: PlatformBackend, spec: Spec) -> None:
+def test_a_push_is_not_called_refused_because_nobody_may_ask_whether_it_arrived(platform, home, folder, registry):
+    def denied(_: Spec) -> None:
         raise CredentialsError("the token has run out", hint="cid doctor")
 
     platform.answer = Unreachable("no answer")
-    with monkeypatch.context() as patch:
-        patch.setattr(PlatformBackend, "find", denied)
-        for _ in range(2):
-            with pytest.raises(Unreachable, match="the token has run out"):
-                submit(request(folder), home=home)
-            assert registry.runs()[0].state is State.SUBMITTING
+    platform.before["find"] = denied
+    for _ in range(2):
+        with pytest.raises(Unreachable, match="the token has run out"):
+            submit(request(folder), home=home)
+        assert registry.runs()[0].state is State.SUBMITTING
+    platform.before.clear()
     assert submit(request(folder), home=home).state is State.QUEUED
     assert len(platform.pushed) == 1
 
