@@ -6,7 +6,7 @@ RUN := .venv/bin/
 LIGHT := tests/config tests/runs tests/test_console.py tests/test_cli.py tests/test_git_snapshot.py tests/test_treeid.py \
   tests/kaggle/test_api.py tests/kaggle/test_kernel.py tests/kaggle/test_bootstrap_run.py
 
-.PHONY: setup demo test interpreters check bench constraints clean
+.PHONY: setup demo test interpreters check bench reference constraints clean
 setup: .venv/.ready
 
 .tools/bin/uv:
@@ -45,6 +45,10 @@ check: setup
 
 bench: setup
 	$(RUN)python -m benchmarks
+
+# docs/reference.md, from the commands themselves.
+reference: setup
+	$(RUN)typer containerid.cli utils docs --name cid --title "Command reference" --output docs/reference.md
 
 constraints: .venv/.ready
 	$(UV) pip compile pyproject.toml --quiet --universal --all-extras --upgrade --no-annotate --no-header -o constraints.txt

@@ -1,6 +1,7 @@
 """This repository is the first project of cid: what it asks of others holds for itself."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 from containerid import config
@@ -21,6 +22,13 @@ def test_this_repository_passes_its_own_secret_scan(tmp_path):
     repository = Repository.open(tmp_path / "repository")
     snapshot = repository.snapshot("all of it", mode="snapshot")
     assert repository.gate(snapshot, None) > 100
+
+
+def test_the_reference_says_what_the_commands_say():
+    typer = [sys.executable, "-m", "typer", "containerid.cli", "utils", "docs", "--name", "cid"]
+    done = subprocess.run([*typer, "--title", "Command reference"], cwd=ROOT, check=True, capture_output=True, text=True)
+    written = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
+    assert done.stdout.strip() == written.strip(), "make reference writes it anew"
 
 
 def test_the_first_experiments_can_be_read():
