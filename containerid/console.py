@@ -59,6 +59,8 @@ class Screen:
         self._waits: dict[str, Waited] = {}
         self._begun = time.monotonic()
         self._consoles: dict[bool, Console] = {}
+        # Now: what rich puts in the place of stdout under a live line has no encoding.
+        self._unicode = (getattr(sys.stdout, "encoding", None) or "ascii").lower().startswith("utf")
 
     def _console(self, *, stderr: bool) -> "Console":
         if stderr not in self._consoles:
@@ -157,9 +159,8 @@ class Screen:
             self._live = None
 
     def _plain(self, text: str) -> str:
-        encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower()
         clean = "\n".join(harmless(line) for line in HIDDEN.clean(text).split("\n"))
-        return clean if encoding.startswith("utf") else clean.translate(_ASCII).encode("ascii", "replace").decode()
+        return clean if self._unicode else clean.translate(_ASCII).encode("ascii", "replace").decode()
 
     def _show_step(self, step: Step) -> None:
         self.hint(f"· {step.name}" + (f": {step.detail}" if step.detail else ""))

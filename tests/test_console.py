@@ -1,5 +1,10 @@
 import io
 import json
+import os
+import pty
+import subprocess
+import sys
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -158,3 +163,29 @@ def test_a_stdout_that_was_closed_is_no_defect(monkeypatch, capfd):
     screen.say("not heard")
     screen.complain(Refused("no slot is free"))
     assert capfd.readouterr().err == "error: no slot is free\n"
+
+
+LIVE = """
+from containerid.console import Screen
+from containerid.events import LogLine, Waited
+screen = Screen()
+for number in range(2):
+    screen.tell(Waited("exp001-1", "running", number))
+    screen.tell(LogLine(0, "stdout", "Tür 100% ━━━━"))
+screen.rest()
+"""
+
+
+def test_under_a_live_line_letters_stay_what_they_are():
+    near, far = pty.openpty()
+    environ = {**os.environ, "TERM": "xterm", "PYTHONIOENCODING": "utf-8"}
+    with subprocess.Popen([sys.executable, "-c", LIVE], stdin=far, stdout=far, stderr=far, env=environ) as process:
+        os.close(far)
+        seen = b""
+        with suppress(OSError):  # Linux says so when the other side is closed
+            while piece := os.read(near, 65536):
+                seen += piece
+    os.close(near)
+    assert process.returncode == 0
+    assert seen.decode().count("Tür 100% ━━━━") == 2
+    assert "●" in seen.decode()

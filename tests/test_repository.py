@@ -26,7 +26,9 @@ def test_this_repository_passes_its_own_secret_scan(tmp_path):
 
 def test_the_reference_says_what_the_commands_say():
     typer = [sys.executable, "-m", "typer", "containerid.cli", "utils", "docs", "--name", "cid"]
-    done = subprocess.run([*typer, "--title", "Command reference"], cwd=ROOT, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [*typer, "--title", "Command reference"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
     written = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
     assert done.stdout.strip() == written.strip(), "make reference writes it anew"
 
