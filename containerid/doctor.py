@@ -51,7 +51,7 @@ def examine(folder: Path, home: Home) -> Iterator[Check]:
     yield _tool()
     yield from _repository(folder)
     yield from _promotion(folder, home)
-    yield _params(folder)
+    yield from _params(folder)
     yield from _kaggle(home)
     yield _dvc(folder)
     yield _tracking()
@@ -110,15 +110,20 @@ def _promotion(folder: Path, home: Home) -> Iterator[Check]:
         yield Check("promotion", good=True, found="; ".join(told))
 
 
-def _params(folder: Path) -> Check:
+def _params(folder: Path) -> Iterator[Check]:
     from containerid import config
 
     try:
         project = config.load(config.find(folder))
     except CidError as error:
-        return Check("params.yaml", good=False, found=error.message, mend=error.hint or "cid init", needed=True)
+        mend = error.hint or "mend these lines"
+        yield Check("params.yaml", good=False, found=error.message, mend=mend, needed=True)
+        return
     names = ", ".join(project.experiments) or "no experiments"
-    return Check("params.yaml", good=True, found=names)
+    yield Check("params.yaml", good=True, found=names)
+    for name, faults in project.faults().items():
+        found = "; ".join(map(str, faults))
+        yield Check("experiment", good=False, found=f"{name} cannot be used: {found}", mend="mend these lines")
 
 
 def _kaggle(home: Home) -> Iterator[Check]:

@@ -114,3 +114,36 @@ def test_a_group_alone_shows_its_help_and_no_error(cid, group):
     said = cid(*group)
     assert (said.code, "error" in said.err) == (2, False)
     assert said.err.startswith("Usage: cid")
+
+
+ONE_IS_WRONG = f"default_experiment: exp001\n{PARAMS}  bad: {{training: {{epohcs: 3, batch: 0}}}}\n"
+
+
+def test_a_faulty_experiment_is_one_line_for_who_trains_another(cid, tmp_path):
+    (tmp_path / "project/params.yaml").write_text(ONE_IS_WRONG, encoding="utf-8")
+    caution = "params.yaml has 2 faults in bad; nothing of it is used here, and `cid params` lists all"
+    for arguments in (["train", "--kaggle"], ["train", "--kaggle", "-e", "exp001"], ["params", "-e", "exp001"]):
+        said = cid(*arguments)
+        assert (said.code, said.err.count(caution)) == (0, 1)
+    for arguments in (["status"], ["show"], ["logs"], ["fetch"], ["ls"]):
+        said = cid(*arguments)
+        assert (said.code, "faults" in said.err) == (0, False), arguments
+
+
+@pytest.mark.parametrize("arguments", [["train", "--kaggle", "-e", "bad"], ["params", "-e", "bad"], ["params"]])
+def test_who_asks_for_the_faulty_one_or_for_all_is_told_every_fault_and_stopped(cid, tmp_path, arguments):
+    (tmp_path / "project/params.yaml").write_text(ONE_IS_WRONG, encoding="utf-8")
+    said = cid(*arguments)
+    assert said.code == 2
+    assert "params.yaml:8: experiments.bad.training.epohcs: unknown argument (did you mean `epochs`?)" in said.err
+    assert "params.yaml:8: experiments.bad.training.batch: must be a whole number of at least 1" in said.err
+
+
+def test_the_doctor_names_each_faulty_experiment_and_calls_none_of_them_needed(cid, tmp_path):
+    (tmp_path / "project/params.yaml").write_text(ONE_IS_WRONG.replace(": exp001", ": exp01", 1), encoding="utf-8")
+    checks = [each for each in cid("doctor", "--json").document["checks"] if each["name"] == "experiment"]
+    assert [(each["good"], each["needed"], each["found"].partition(": ")[0]) for each in checks] == [
+        (False, False, "default_experiment cannot be used"),
+        (False, False, "bad cannot be used"),
+    ]
+    assert "experiments.bad.training.epohcs: unknown argument (did you mean `epochs`?)" in checks[1]["found"]

@@ -8,6 +8,7 @@ import typer
 from containerid import options as o
 from containerid.command import app, command, finish
 from containerid.errors import CidError
+from containerid.events import Caution
 
 if TYPE_CHECKING:
     from containerid.console import Screen
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 def params(screen: "Screen", experiment: o.ExperimentOption = "", sets: o.SetOption = None) -> None:
     """Print an experiment's parameters, merged.
 
+    Without -e, every experiment is checked first.
     Example: cid params -e exp001
     """
     import yaml
@@ -24,6 +26,10 @@ def params(screen: "Screen", experiment: o.ExperimentOption = "", sets: o.SetOpt
     from containerid import config
 
     project = config.load(config.find(Path.cwd()))
+    if not experiment:
+        project.check()
+    for warning in project.warnings():
+        screen.tell(Caution(warning))
     merged = project.params(experiment or None, tuple(sets or ()))
     screen.document(merged.to_dict())
     screen.say(yaml.safe_dump(merged.to_dict(), sort_keys=False, allow_unicode=True).rstrip())

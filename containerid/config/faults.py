@@ -81,7 +81,12 @@ def _problem(model: type[BaseModel], error: dict[str, Any]) -> Problem:
         case "argument":
             return path, error["msg"]
         case _:  # every value is read by a rule, so what is left is a section that is none
-            return path, f"must be a section of `key: value` lines, not {shown(error['input'])}"
+            return path, no_section(error["input"])
+
+
+def no_section(value: object) -> str:
+    """What is wrong with a value where a section should stand."""
+    return f"must be a section of `key: value` lines, not {shown(value)}"
 
 
 def _inside(model: type[BaseModel], path: KeyPath) -> type[BaseModel]:

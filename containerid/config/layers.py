@@ -1,11 +1,11 @@
 """Sections laid over each other: the base, an experiment, the command line. Every value remembers who wrote it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from containerid.config import arguments
-from containerid.config.faults import Fault, Origin
+from containerid.config.faults import Fault, Origin, Problem, located
 from containerid.config.yamlfile import Document, KeyPath, dotted, read, scalar
 
 
@@ -17,11 +17,20 @@ class Layer:
         value: in our spelling of Ultralytics' arguments, so that an override meets what it overrides.
         origins: of every key, by its path in the section.
         faults: what can only be seen before the spelling is changed.
+        unread: what YAML 1.2 or a settings file does not have; the value is then missing.
     """
 
     value: dict[str, Any] = field(default_factory=dict)
     origins: dict[KeyPath, Origin] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
+    unread: tuple[Fault, ...] = ()
+
+    def faulty(self, problems: Iterable[Problem]) -> list[Fault]:
+        """All that is wrong with it: what is known, and problems that were found in its value."""
+        # Where a value could not be read, that it is missing is no fault of its own.
+        places = {each.origin.path for each in self.unread}
+        found = (*self.faults, *located(problems, self.origins))
+        return [*self.unread, *(each for each in found if each.origin.path not in places)]
 
 
 def of_file(document: Document, prefix: KeyPath, name: str) -> Layer:
@@ -34,7 +43,12 @@ def of_file(document: Document, prefix: KeyPath, name: str) -> Layer:
         for path, line in document.lines.items()
         if path[: len(prefix)] == prefix
     }
-    return _spelled(value if isinstance(value, dict) else {}, origins)
+    unread = tuple(
+        Fault(Origin(line, f"{name}:{line}", dotted(path)), reason)
+        for line, path, reason in document.faults
+        if path[: len(prefix)] == prefix
+    )
+    return replace(_spelled(value if isinstance(value, dict) else {}, origins), unread=unread)
 
 
 def of_option(override: str) -> Layer:
@@ -67,7 +81,12 @@ def _word(content: str) -> tuple[Any, str]:
 
 def merge(base: Layer, over: Layer) -> Layer:
     """`over` laid over `base`: sections are merged, everything else is replaced, by an `{}` that says so too."""
-    return Layer(_merged(base.value, over.value), base.origins | over.origins, (*base.faults, *over.faults))
+    return Layer(
+        _merged(base.value, over.value),
+        base.origins | over.origins,
+        (*base.faults, *over.faults),
+        (*base.unread, *over.unread),
+    )
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

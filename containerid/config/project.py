@@ -1,13 +1,19 @@
-"""params.yaml → frozen, strict, typed settings; every fault at once, each with its line and dotted path."""
+"""params.yaml → frozen, strict, typed settings; every fault at once, each with its line and dotted path.
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+A fault of the file as a whole, of its base section or its settings stops whoever reads it. A fault of an experiment
+stops only who asks for that one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr
 
-from containerid.config.faults import Fault, Origin, Problem, checked, located, refusal
+from containerid.config import experiments
+from containerid.config.faults import Fault, Problem, checked, refusal
 from containerid.config.layers import Layer, merge, of_file, of_option
 from containerid.config.params import Params
 from containerid.config.rules import Rule, duration, flag, nothing, slug, suggestion, word
@@ -17,7 +23,6 @@ from containerid.config.yamlfile import LARGEST, Document, read
 from containerid.errors import ConfigError, UsageError
 
 FILE = "params.yaml"
-_EXPERIMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def _sources(example: str, parts: str) -> BeforeValidator:
@@ -79,7 +84,7 @@ class _File(Section):
     project: Name = None
     default_experiment: Name = None
     detection: dict[str, Any] | None = None
-    experiments: dict[str, dict[str, Any] | None] | None = None
+    experiments: dict[str, Any] | None = None
     kaggle: Kaggle = Kaggle()
     git: Git = Git()
     versioning: Versioning = Versioning()
@@ -91,7 +96,7 @@ class Project(Section):
     Attributes:
         path: of the file, absolute.
         name: `project:` in the file, else the name of its folder.
-        experiments: names to descriptions, in the order of the file.
+        experiments: names to descriptions, in the order of the file; those that hold faults too.
     """
 
     path: Path
@@ -102,6 +107,7 @@ class Project(Section):
     git: Git = Git()
     versioning: Versioning = Versioning()
     _layers: dict[str, Layer] = PrivateAttr(default_factory=dict)
+    _default: list[Fault] = PrivateAttr(default_factory=list)
 
     @property
     def folder(self) -> Path:
@@ -117,11 +123,13 @@ class Project(Section):
 
         Raises:
             UsageError: there is none of this name.
+            ConfigError: `default_experiment` names none that there is.
         """
-        name = experiment or self.default_experiment or ""
-        if name and name not in self.experiments:
-            raise _no_such(name, list(self.experiments))
-        return name
+        if experiment and experiment not in self.experiments:
+            raise _no_such(experiment, list(self.experiments))
+        if not experiment and self._default:
+            raise refusal(self._default)
+        return experiment or self.default_experiment or ""
 
     def params(self, experiment: str | None = None, overrides: Sequence[str] = ()) -> Params:
         """The base section with the experiment's overrides, then those of the command line.
@@ -132,15 +140,33 @@ class Project(Section):
 
         Raises:
             UsageError: no experiment has this name.
-            ConfigError: an override is wrong; every fault is told.
+            ConfigError: the experiment or an override is wrong; every fault is told.
         """
         layer = self._layers[self.chosen(experiment)]
         for override in overrides:
             layer = merge(layer, of_option(override))
         found = Params.check(layer.value)
-        if isinstance(found, Params) and not layer.faults:
+        if isinstance(found, Params) and not (layer.faults or layer.unread):
             return found
-        raise refusal(_faults_of(layer))
+        raise refusal(experiments.faults_of(layer))
+
+    def faults(self) -> dict[str, list[Fault]]:
+        """What is wrong with experiments, by their names, and with `default_experiment`; empty when all is well."""
+        named = {experiments.DEFAULT: self._default} if self._default else {}
+        return named | experiments.faults(self._layers)
+
+    def check(self) -> None:
+        """Raises ConfigError with every fault of every experiment."""
+        if faults := self.faults():
+            raise refusal(chain.from_iterable(faults.values()))
+
+    def warnings(self) -> tuple[str, ...]:
+        """What stops only those who ask for an experiment with a fault: one line, or none."""
+        if not (faults := self.faults()):
+            return ()
+        count = sum(map(len, faults.values()))
+        told = f"{count} fault{'s' * (count > 1)} in {', '.join(faults)}"
+        return (f"{self.path.name} has {told}; nothing of it is used here, and `cid params` lists all",)
 
 
 def _no_such(name: str, known: list[str]) -> UsageError:
@@ -163,43 +189,37 @@ def find(folder: Path) -> Path:
 
 
 def load(path: Path) -> Project:
-    """Read and check a params.yaml: the base section, and every experiment merged with it.
+    """Read a params.yaml, and check all of it but the experiments, which are checked when somebody asks for one.
 
     Raises:
-        ConfigError: the file cannot be read, or holds faults; every one is told.
+        ConfigError: the file cannot be read, or holds faults; every one is told, those of experiments too.
     """
     document = _document(path)
-    unread = [Fault(Origin(line, f"{path.name}:{line}", at), reason) for line, at, reason in document.faults]
+    whole = of_file(document, (), path.name)
     if not isinstance(document.value, dict):
-        raise refusal(unread)
+        raise refusal(whole.unread)
     top = checked(_File, _sections(document.value), {})
-    layers = _layers(document, path.name)
-    found = [
-        *_faults_of_file(top, document, path.name),
-        *(it for layer in layers.values() for it in _faults_of(layer)),
-    ]
-    # Where a value could not be read, that it is missing is no fault of its own.
-    faults = [*unread, *(it for it in found if it.origin.path not in {each.origin.path for each in unread})]
+    layers, default = experiments.layers(document, path.name), experiments.default_faults(document, path.name)
+    faults = [*_faults_of_file(top, whole), *experiments.faults_of(layers[experiments.BASE])]
     if faults or not isinstance(top, _File):
-        raise refusal(faults)
+        raise refusal([*faults, *default, *chain.from_iterable(experiments.faults(layers, faults).values())])
     path = path.absolute()
     project = Project(
         path=path,
         name=top.project or path.parent.name or "project",
         default_experiment=top.default_experiment,
-        experiments={each: str((it or {}).get("description") or "") for each, it in (top.experiments or {}).items()},
+        experiments={name: _description(section) for name, section in (top.experiments or {}).items()},
         kaggle=top.kaggle,
         git=top.git,
         versioning=top.versioning,
     )
     project._layers.update(layers)
+    project._default.extend(default)
     return project
 
 
-def _layers(document: Document, name: str) -> dict[str, Layer]:
-    base = of_file(document, ("detection",), name)
-    experiments = of_file(document, ("experiments",), name).value
-    return {"": base} | {each: merge(base, _experiment(document, each, name)) for each in experiments}
+def _description(experiment: object) -> str:
+    return str(experiment.get("description") or "") if isinstance(experiment, dict) else ""
 
 
 def _document(path: Path) -> Document:
@@ -211,7 +231,7 @@ def _document(path: Path) -> Document:
     if document.value is None and not document.faults:
         document.value = {}
     if not document.faults and not isinstance(document.value, dict):
-        document.faults.append((1, "", "must hold sections such as `detection:`"))
+        document.faults.append((1, (), "must hold sections such as `detection:`"))
     return document
 
 
@@ -227,27 +247,7 @@ _NEVER = {
 }
 
 
-def _faults_of_file(top: _File | list[Problem], document: Document, name: str) -> list[Fault]:
-    shape = [] if isinstance(top, _File) else [(at, _NEVER.get(str(at[-1]), why)) for at, why in top]
-    names = _names(document.value.get("experiments"), document.value.get("default_experiment"))
-    return located([*shape, *names], of_file(document, (), name).origins)
-
-
-def _names(experiments: object, default: object) -> Iterator[Problem]:
-    experiments = list(experiments) if isinstance(experiments, dict) else []
-    for name in experiments:
-        if not _EXPERIMENT.fullmatch(name):
-            yield ("experiments", name), "must be letters, digits, `-`, `_` or `.`, 64 at most"
-    if isinstance(default, str) and default not in experiments:
-        yield ("default_experiment",), f"no experiment is called `{default}`{suggestion(default, experiments)}"
-
-
-def _experiment(document: Document, experiment: str, name: str) -> Layer:
-    layer = of_file(document, ("experiments", experiment), name)
-    layer.value.pop("description", None)
-    return layer
-
-
-def _faults_of(layer: Layer) -> list[Fault]:
-    found = Params.check(layer.value)
-    return [*layer.faults, *([] if isinstance(found, Params) else located(found, layer.origins))]
+def _faults_of_file(top: _File | list[Problem], whole: Layer) -> list[Fault]:
+    """Those of no experiment: sections and keys that are not what they should be, and what cannot be read."""
+    shared = replace(whole, faults=(), unread=tuple(it for it in whole.unread if not experiments.owns(it)))
+    return shared.faulty([] if isinstance(top, _File) else [(at, _NEVER.get(str(at[-1]), why)) for at, why in top])

@@ -39,12 +39,12 @@ class Document:
     Attributes:
         value: plain JSON types.
         lines: of every key and list item, 1-based.
-        faults: line, dotted path and reason of what was refused; the value is then not to be used.
+        faults: line, path and reason of what was refused; the value is then not to be used.
     """
 
     value: Any = None
     lines: dict[KeyPath, int] = field(default_factory=dict)
-    faults: list[tuple[int, str, str]] = field(default_factory=list)
+    faults: list[tuple[int, KeyPath, str]] = field(default_factory=list)
 
 
 def read(source: str | bytes) -> Document:
@@ -57,9 +57,9 @@ def read(source: str | bytes) -> Document:
         content.encode()
         _Builder(content, document).build()
     except UnicodeError:
-        document.faults.append((1, "", "is not UTF-8 text"))
+        document.faults.append((1, (), "is not UTF-8 text"))
     except _Refused as refused:
-        document.faults.append((refused.line, "", refused.reason))
+        document.faults.append((refused.line, (), refused.reason))
     except yaml.YAMLError as error:
         document.faults.append(_syntax(error))
     return document
@@ -99,11 +99,11 @@ class _Refused(Exception):
         self.reason = reason
 
 
-def _syntax(error: yaml.YAMLError) -> tuple[int, str, str]:
+def _syntax(error: yaml.YAMLError) -> tuple[int, KeyPath, str]:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be read")
     where = f"column {mark.column + 1}: " if mark else ""
-    return (mark.line + 1 if mark else 1), "", f"{where}not valid YAML: {' '.join(problem.split())}"
+    return (mark.line + 1 if mark else 1), (), f"{where}not valid YAML: {' '.join(problem.split())}"
 
 
 class _Builder:
@@ -160,7 +160,7 @@ class _Builder:
         if key == "<<":
             self._fault(line, path, "`<<` (merge) is not supported; write the values out")
         elif not isinstance(key, str):
-            self._fault(line, path, f"the key {shown(key)} is not text; put it in quotes")
+            self._fault(line, (*path, str(key)), f"the key {shown(key)} is not text; put it in quotes")
         return str(key)
 
     def _sequence(self, path: KeyPath) -> list[Any]:
@@ -183,7 +183,7 @@ class _Builder:
             return self._fault(line, path, str(error))
 
     def _fault(self, line: int, path: KeyPath, reason: str) -> None:
-        self._document.faults.append((line, dotted(path), reason))
+        self._document.faults.append((line, path, reason))
 
 
 def dotted(path: KeyPath) -> str:

@@ -133,7 +133,7 @@ def look_at(request: Request, home: Home, tell: Tell, known: Run | None = None) 
     _check(request)
     project = config.load(config.find(request.folder))
     params = project.params(request.experiment, request.overrides)
-    for warning in params.warnings():
+    for warning in (*project.warnings(), *params.warnings()):
         tell(Caution(warning))
     settings = {**project.section(request.backend), **request.options, "project": project.folder}
     backend = open_backend(request.backend, home, settings)

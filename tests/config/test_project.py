@@ -47,7 +47,7 @@ def project(tmp_path: Path) -> config.Project:
 def faults_of(folder: Path, text: str) -> list[str]:
     (folder / "params.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
-        config.load(folder / "params.yaml")
+        config.load(folder / "params.yaml").check()
     return str(caught.value).splitlines()
 
 
@@ -174,6 +174,103 @@ git: {mode: auto}
 def test_a_fault_of_the_base_is_told_once_and_not_again_for_each_experiment(tmp_path: Path) -> None:
     told = faults_of(tmp_path, "detection:\n  training: {epochs: 0}\nexperiments: {a: {}, b: {}, c: {}}\n")
     assert told == ["params.yaml:2: detection.training.epochs: must be a whole number of at least 1, not 0"]
+
+
+ONE_IS_WRONG = """\
+default_experiment: good
+detection:
+  model: {pretrained: false}
+  augmentation:
+    mosaic: 1
+experiments:
+  good: {training: {epochs: 3}}
+  bad:
+    description: tried in a hurry
+    training: {epohcs: 3, batch: 0}
+  worse:
+    model: {architecture: timm/resnet18}
+    wandb: {tags: *tags}
+    training: {epochs: .nan}
+  nothing: 3
+git: {mode: snapshot}
+"""
+BAD = [
+    "params.yaml:10: experiments.bad.training.batch: must be a whole number of at least 1, "
+    "auto, -1 (as the GPU's memory allows) or a number from 0.01 to 0.99, not 0",
+    "params.yaml:10: experiments.bad.training.epohcs: unknown argument (did you mean `epochs`?)",
+]
+
+
+@pytest.fixture
+def one_is_wrong(tmp_path: Path) -> config.Project:
+    (tmp_path / "params.yaml").write_text(ONE_IS_WRONG, encoding="utf-8")
+    return config.load(tmp_path / "params.yaml")
+
+
+def test_a_faulty_experiment_stops_no_other(one_is_wrong: config.Project) -> None:
+    assert one_is_wrong.params("good").training.epochs == one_is_wrong.params().training.epochs == 3
+    assert one_is_wrong.git.mode == "snapshot"
+    assert one_is_wrong.experiments == {"good": "", "bad": "tried in a hurry", "worse": "", "nothing": ""}
+    assert one_is_wrong.warnings() == (
+        "params.yaml has 6 faults in bad, worse, nothing; nothing of it is used here, and `cid params` lists all",
+    )
+
+
+def test_who_asks_for_it_is_told_every_fault_of_it_and_of_no_other(one_is_wrong: config.Project) -> None:
+    with pytest.raises(ConfigError) as caught:
+        one_is_wrong.params("bad", ["training.imgsz=7"])
+    assert str(caught.value).splitlines() == [
+        "--set training.imgsz=7: must be a whole number from 32 to 8192, not 7",
+        *BAD,
+    ]
+    with pytest.raises(ConfigError, match=r"^params.yaml:15: experiments.nothing: must be a section of .*, not 3$"):
+        one_is_wrong.params("nothing")
+
+
+def test_a_value_that_the_command_line_mends_is_no_fault(one_is_wrong: config.Project) -> None:
+    with pytest.raises(ConfigError) as caught:
+        one_is_wrong.params("bad", ["training.batch=4"])
+    assert str(caught.value) == BAD[1]
+
+
+def test_all_faults_of_all_experiments_can_be_had_at_once(one_is_wrong: config.Project) -> None:
+    with pytest.raises(ConfigError) as caught:
+        one_is_wrong.check()
+    assert str(caught.value).splitlines() == [
+        "params.yaml:5: detection.augmentation.mosaic: "
+        "the timm trainer has no such parameter; `augmentation: {}` in the experiment drops the base's (in worse)",
+        *BAD,
+        "params.yaml:13: experiments.worse.wandb.tags: `*tags` is an alias; write the value out",
+        "params.yaml:14: experiments.worse.training.epochs: .nan is not a finite number",
+        "params.yaml:15: experiments.nothing: must be a section of `key: value` lines, not 3",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("default", "reason"),
+    [
+        ("goood", r"params.yaml:1: default_experiment: no experiment is called `goood` \(did you mean `good`\?\)"),
+        ("nothing", r"params.yaml:15: experiments.nothing: must be a section"),
+    ],
+)
+def test_a_default_that_cannot_be_used_stops_who_names_none(tmp_path: Path, default: str, reason: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(ONE_IS_WRONG.replace("default_experiment: good", f"default_experiment: {default}"), "utf-8")
+    project = config.load(path)
+    assert project.params("good").training.epochs == 3
+    for asked in (project.params, project.check):
+        with pytest.raises(ConfigError, match=reason):
+            asked()
+
+
+def test_what_is_wrong_with_the_base_stops_everybody(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(ONE_IS_WRONG.replace("mosaic: 1", "mosaik: 1"), encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        config.load(path)
+    told = str(caught.value).splitlines()
+    assert told[0].startswith("params.yaml:5: detection.augmentation.mosaik: unknown argument")
+    assert set(BAD) < set(told)
 
 
 def test_what_two_places_contradict_is_told_where_the_later_one_stands(tmp_path: Path) -> None:
@@ -312,7 +409,9 @@ def check_any(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     except ConfigError as error:
         told = error.message.splitlines()
     else:
-        told = [project.params(experiment).model.file and "params.yaml:" for experiment in project.experiments]
+        faulty = project.faults()
+        told = [str(fault) for faults in faulty.values() for fault in faults]
+        assert all(project.params(name).model.file for name in project.experiments if name not in faulty)
     assert all(line.startswith("params.yaml:") for line in told)
 
 

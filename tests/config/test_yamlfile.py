@@ -67,7 +67,7 @@ REFUSED = {
     "a: [1, -.inf]": (1, "a[1]", "-.inf is not a finite number"),
     "a: 1e400": (1, "a", "1e400 is not a finite number"),
     f"a: {'9' * 5000}": (1, "a", "is a number of more than 30 digits"),
-    "1: x": (1, "", "the key 1 is not text; put it in quotes"),
+    "1: x": (1, "1", "the key 1 is not text; put it in quotes"),
     "? [a]\n: b": (1, "", "a key must be one word"),
     "a: 1\n---\nb: 2": (2, "", "holds a second document"),
     "%YAML 1.1\n---\na: on": (1, "", "is read as YAML 1.2; take the %YAML line out"),
@@ -79,19 +79,20 @@ REFUSED = {
 
 @pytest.mark.parametrize(("text", "fault"), REFUSED.items(), ids=lambda each: str(each)[:20])
 def test_what_a_settings_file_does_not_need_is_refused_where_it_stands(text: str, fault: tuple[int, str, str]) -> None:
-    assert yamlfile.read(text).faults[0] == fault
+    line, path, reason = yamlfile.read(text).faults[0]
+    assert (line, yamlfile.dotted(path), reason) == fault
 
 
 def test_a_syntax_error_is_one_line_with_its_place() -> None:
     (line, path, reason), *others = yamlfile.read("a:\n  b: [1, 2\nc: 3\n").faults
-    assert (line, path, others) == (3, "", [])
+    assert (line, path, others) == (3, (), [])
     assert reason.startswith("column 2: not valid YAML: ")
     assert "\n" not in reason
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfea\x00", b"a: \xe9", "a: \udcff"])
 def test_what_is_not_utf_8_is_refused(content: bytes | str) -> None:
-    assert yamlfile.read(content).faults == [(1, "", "is not UTF-8 text")]
+    assert yamlfile.read(content).faults == [(1, (), "is not UTF-8 text")]
 
 
 def test_a_byte_order_mark_is_no_fault() -> None:
@@ -105,7 +106,7 @@ def test_an_empty_text_is_nothing(nothing: str) -> None:
 
 
 def test_more_than_a_megabyte_is_not_even_parsed() -> None:
-    assert yamlfile.read(b"[" * 1_000_001).faults == [(1, "", "is larger than 1,000,000 bytes")]
+    assert yamlfile.read(b"[" * 1_000_001).faults == [(1, (), "is larger than 1,000,000 bytes")]
 
 
 def test_a_full_megabyte_is_read_in_seconds() -> None:

@@ -279,6 +279,12 @@ def test_a_project_in_a_subfolder_keeps_its_model_there(studio):
     assert studio.project.status() == ""
 
 
+def test_a_faulty_experiment_keeps_no_model_from_being_promoted(studio):
+    text = "default_experiment: gone\nversioning: {path: models/doors}\nexperiments: {bad: {training: {epochs: 0}}}\n"
+    studio.project.commit("params.yaml", text)
+    assert promote(studio, studio.run()).version.startswith("doors_v1.0_")
+
+
 def on_pass(studio: Studio, name: str = "exp001-1", **spec):
     studio.project.commit("params.yaml", "project: doors\nversioning: {promote: on-pass}\n")
     run = studio.run(name, params={"gates": {"val/mAP50": 0.5}}, **spec)

@@ -42,7 +42,7 @@ def read_plan(path: Path) -> FaultPlan:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     for line, place, reason in document.faults:
-        raise UsageError(f"{path}:{line}: {place + ': ' if place else ''}{reason}")
+        raise UsageError(f"{path}:{line}: {yamlfile.dotted(place) + ': ' if place else ''}{reason}")
     if not isinstance(document.value, list):
         raise UsageError(f"{path}: this is no list of faults", hint="- {rpc: SaveKernel, effect: drop}")
     return FaultPlan(_entry(path, index, entry, document.lines) for index, entry in enumerate(document.value))
