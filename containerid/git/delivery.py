@@ -7,6 +7,7 @@ from containerid.errors import GitError
 from containerid.git.plumbing import Plumbing
 from containerid.git.remote import RUNS, Remote, holder, tips
 from containerid.git.snapshot import Mode, Snapshot, adopt
+from containerid.lonegit import refusal
 
 _PUSHING = 900
 
@@ -72,18 +73,6 @@ def _push(plumbing: Plumbing, remote: Remote, sha: str, ref: str) -> str:
         timeout=_PUSHING, hooks=True,
     )  # fmt: skip
     return "" if answer.good else refusal(answer.text, answer.complaint)
-
-
-def refusal(report: str, complaint: str) -> str:
-    """Why a push was not taken, in one phrase, from what git reported and complained."""
-    lines = [line.strip() for line in complaint.splitlines() if line.strip() and "failed to push some refs" not in line]
-    said = [line.split(": ", 1)[1] for line in lines if line.startswith(("fatal: ", "error: ", "remote: "))]
-    # a refused ref has a line of its own: `!<tab>from:to<tab>[rejected] (fetch first)`
-    refused = [line for line in report.splitlines() if line.startswith("!\t") and line.endswith(")")]
-    if refused:
-        explained = [line.removeprefix("remote:").strip() for line in lines if line.startswith("remote: ")]
-        return ": ".join([refused[0].rsplit("(", 1)[1].rstrip(")"), *explained[:1]])
-    return (said or lines[-1:] or ["git push failed"])[0]
 
 
 def _held(plumbing: Plumbing, remote: Remote, sha: str, first: str) -> str:

@@ -10,11 +10,11 @@ from pathlib import Path
 from containerid.document import Document
 from containerid.errors import GitError
 from containerid.git import gate
-from containerid.git.delivery import refusal
 from containerid.git.plumbing import Plumbing, as_path
 from containerid.git.remote import Remote
 from containerid.git.snapshot import Snapshot, identity, index_file, temporary_index
 from containerid.git.worktree import read, refuse_unfinished
+from containerid.lonegit import refusal
 
 _PUSHING = 900
 _EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"

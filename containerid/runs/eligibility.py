@@ -9,11 +9,9 @@ from containerid.git import Repository
 from containerid.home import Home
 from containerid.job import MANIFEST_FILE, State
 from containerid.runs.registry import Run
-from containerid.runs.stage import dvc_files
 from containerid.runs.verify import Entry, read_manifest, verify
+from containerid.versioned import FILES, dvc_files
 
-FILES = {"best.pt": "weights/best.pt", "last.pt": "weights/last.pt", "metadata.json": "metadata.json"}
-"""What is promoted: its name there, and among the outputs of a run."""
 _GATES = "gates not met"
 
 

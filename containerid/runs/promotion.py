@@ -12,13 +12,14 @@ from containerid.git import Graft, Remote, Repository
 from containerid.home import Home
 from containerid.job import Tell
 from containerid.runs.draft import Ask
-from containerid.runs.eligibility import FILES, checked, content, passed, refuse_unsafe
+from containerid.runs.eligibility import checked, content, passed, refuse_unsafe
 from containerid.runs.lock import locked
 from containerid.runs.registry import Run
 from containerid.runs.rollback import Intent, Journal
-from containerid.runs.stage import Dvc, Edit, Stage, Storage, absent, dvc_files, storage, with_lines
+from containerid.runs.stage import Edit, Stage, Storage, absent, storage
 from containerid.runs.verify import Entry
 from containerid.runs.versions import Version, facts, following, message
+from containerid.versioned import FILES, Dvc, dvc_files, ignored
 
 if TYPE_CHECKING:
     from containerid.config import Project
@@ -195,7 +196,8 @@ def _make(work: _Work, stage: Stage, version: str, store: Storage) -> tuple[Inte
     """The files in the stage, the model sent, a commit and a tag that nobody sees yet."""
     stage.make()
     _fill(work, stage, store)
-    dvc = Dvc(stage, work.project.folder, store, work.paths)
+    names = [PurePosixPath(path).name for path in work.paths]
+    dvc = Dvc(stage.new / work.path, names, work.project.folder, stage.folder, store.lines)
     work.tell(Step("dvc add", ", ".join(work.paths)))
     dvc.add()
     if work.push:
@@ -223,8 +225,7 @@ def _fill(work: _Work, stage: Stage, store: Storage) -> None:
 
 def _edits(work: _Work, store: Storage) -> dict[str, Edit]:
     """Files that may hold something of the user's, and what each must get."""
-    lines = [f"/{PurePosixPath(path).name}" for path in work.paths]
-    return {f"{work.path}/.gitignore": lambda old: with_lines(old, lines), **store.edits}
+    return {f"{work.path}/.gitignore": lambda old: ignored(old, work.paths), **store.edits}
 
 
 def _written(work: _Work, stage: Stage, store: Storage) -> dict[str, tuple[bytes, bytes]]:

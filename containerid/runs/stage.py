@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -16,9 +16,8 @@ from pathlib import Path, PurePosixPath
 from containerid import dvc
 from containerid.errors import GitError, OutputsUnverified
 from containerid.git import Repository
+from containerid.versioned import STAGE, with_lines
 
-PREFIX = ".cid-promotion-"
-_ADDING, _PUSHING = 1800, 7200
 _CONFIG, _IGNORED = ".dvc/config", ".dvc/.gitignore"
 _STORAGE = "['remote \"storage\"']\n    url = {}\n"
 
@@ -41,7 +40,7 @@ class Stage:
     @classmethod
     def beside(cls, project: Path, root: Path) -> "Stage":
         """A new one, which is not made yet."""
-        return cls(project.absolute() / f"{PREFIX}{secrets.token_hex(4)}", root)
+        return cls(project.absolute() / f"{STAGE}{secrets.token_hex(4)}", root)
 
     @property
     def new(self) -> Path:
@@ -175,46 +174,3 @@ def _naming(default: Path) -> Edit:
 
 def _ignoring(old: bytes | None) -> bytes:
     return with_lines(old, ("/config.local", "/tmp", "/cache"))  # noqa: S108 - below .dvc
-
-
-def with_lines(old: bytes | None, lines: Sequence[str]) -> bytes:
-    """Text with lines at its end, those that it lacks."""
-    text = (old or b"").decode("utf-8", "surrogateescape")
-    lacking = [line for line in lines if line not in text.splitlines()]
-    ended = text if not text or text.endswith("\n") else f"{text}\n"
-    return (ended + "".join(f"{line}\n" for line in lacking)).encode("utf-8", "surrogateescape")
-
-
-class Dvc:
-    """DVC at work in a stage, without git."""
-
-    def __init__(self, stage: Stage, project: Path, store: Storage, paths: Sequence[str]) -> None:
-        self._folder = (stage.new / paths[0]).parent
-        self._names = [PurePosixPath(path).name for path in paths]
-        self._project = project
-        self._environ = dvc.environment(project, stage.folder, scm=False, extra=store.lines)
-
-    def add(self) -> None:
-        """Put the files into DVC's cache, and write their `.dvc` files."""
-        self._run(["add", *self._names], _ADDING, "check that there is room, and that .dvcignore does not name them")
-
-    def push(self) -> None:
-        """Send them to the remote."""
-        if dvc.needs_credentials(self._project, self._environ):
-            raise dvc.failure("dvc push", "ERROR: there are no credentials for Google Drive", "")
-        files = [f"{name}.dvc" for name in self._names]
-        self._run(["push", *dvc.chosen(self._project), *files], _PUSHING, "dvc push; or --no-push")
-
-    def _run(self, arguments: list[str], timeout: float, hint: str) -> None:
-        doing = f"dvc {arguments[0]}"
-        try:
-            done = dvc.run(arguments, self._folder, self._environ, timeout)
-        except subprocess.TimeoutExpired as error:
-            raise GitError(f"{doing} did not end within {timeout:.0f} s", hint=hint, retryable=True) from error
-        if done.returncode:
-            raise dvc.failure(doing, done.stdout, hint)
-
-
-def dvc_files(paths: Sequence[str]) -> Iterator[str]:
-    """The `.dvc` file of each path."""
-    return (f"{path}.dvc" for path in paths)

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from containerid import versioned
 from containerid.git import Repository, Tag
 from containerid.job import State
 from containerid.runs.registry import Run
 
 _NAME = re.compile(r"(?P<kind>.+)_v(?P<major>\d+)\.(?P<minor>\d+)_(?P<date>\d{8})_(?P<experiment>.+)")
 _UNFIT = re.compile(r"\.lock$|\.+$|\.{2,}|[^A-Za-z0-9._-]")
-_SHOWN = ("test/mAP50", "test/mAP50-95", "val/mAP50", "val/mAP50-95", "speed/inference")
 _ROW = re.compile(r"([\w/.-]+): (.*)")
 
 
@@ -66,12 +66,10 @@ def facts(tag: Tag) -> dict[str, str]:
 
 def message(run: Run, version: str, path: str) -> str:
     """What a tag says about its model, a row a fact; `path` is the folder that holds it, from the root."""
-    metrics = run.result.metrics if run.result else {}
     rows = {"run": run.run, "experiment": run.experiment or "base", "path": path, "code": run.sha}
-    rows |= {name: f"{metrics[name]:.4f}" for name in _SHOWN if name in metrics}
     gates = run.spec.get("params", {}).get("gates") or {}
-    rows |= {"gates": "missed" if run.state is State.FAILED else "met" if gates else "none"}
-    return "\n".join([version, "", *(f"{name}: {value}" for name, value in rows.items() if value)])
+    looked = "missed" if run.state is State.FAILED else "met" if gates else "none"
+    return versioned.message(version, rows, run.result.metrics if run.result else {}, looked)
 
 
 def promoted(repository: Repository) -> Sequence[tuple[Version, Tag]]:

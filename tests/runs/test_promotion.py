@@ -12,9 +12,10 @@ from containerid.errors import GitError, NotFound, OutputsUnverified, RunFailed,
 from containerid.job import State
 from containerid.runs import promotion
 from containerid.runs.registry import Registry
-from containerid.runs.stage import Storage, storage, with_lines
+from containerid.runs.stage import Storage, storage
 from containerid.runs.standing import versions
 from containerid.runs.versions import Version, following
+from containerid.versioned import with_lines
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import io
 import lzma
-import os
 import re
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from containerid.kaggle.bootstrap.journal import Stop, one_line, say
+from containerid.lonegit import git_command, git_environment
 from containerid.treeid import tree_id
 
 PAUSES = (5.0, 20.0)
@@ -22,15 +22,6 @@ PAUSES = (5.0, 20.0)
 
 _PASSES = re.compile(r"resolve host|timed? ?out|connection|early eof|hung up|error: 5\d\d", re.IGNORECASE)
 _GIT_TIMEOUT = 900
-_ALONE = {
-    "GIT_TERMINAL_PROMPT": "0",
-    "GIT_ASKPASS": "",
-    "SSH_ASKPASS": "",
-    "GIT_SSH_COMMAND": "ssh -o BatchMode=yes",
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "LC_ALL": "C",
-}
 
 
 def bring_code(cargo: dict[str, Any], folder: Path, mounts: Path) -> None:
@@ -121,13 +112,10 @@ def _fetch_commit(folder: Path, code: dict[str, Any]) -> None:
 
 def run_git(folder: Path, *arguments: str, timeout: float = _GIT_TIMEOUT) -> str:
     """Git's answer. It asks nobody, keeps no credentials, and takes no settings from this machine."""
-    settings = ("protocol.ext.allow=never", "credential.helper=", "core.autocrlf=false", "core.symlinks=true")
-    command = ["git", *(part for each in settings for part in ("-c", each)), *arguments]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | _ALONE
     answer = subprocess.run(
-        command,
+        git_command(*arguments),
         cwd=folder,
-        env=environment,
+        env=git_environment(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=timeout,
