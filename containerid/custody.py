@@ -61,8 +61,9 @@ def _project(folder: Path, here: set[str]) -> Iterator[Check]:
         project = config.load(config.find(folder))
         params = project.params(None)
         online = params.wandb.mode == "online"
-        drive = params.data.provider in {"auto", "dvc"} and dvc.on_drive(project.folder)
-        wanted = needed(online=online, drive=drive)
+        pushes = project.versioning.pushes(gates=bool(params.gates))
+        drive = (params.data.provider in {"auto", "dvc"} or pushes) and dvc.on_drive(project.folder)
+        wanted = needed(online=online, drive=drive, pushes=pushes)
         found = ", ".join(wanted) or "none: code rides along, data is attached, W&B records offline"
         missing = [name for name in wanted if name not in here]
         yield Check("needed here", not missing, found, "; ".join(f"cid secrets set {name}" for name in missing))

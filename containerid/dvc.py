@@ -23,6 +23,9 @@ CREDENTIALS = "GDRIVE_CREDENTIALS_DATA"
 OVERRIDE = "cid-drive"
 """The name under which DVC is told of the default remote once more when credentials come in the variable."""
 
+FILES = ("config", "config.local")
+"""A project's files of settings; git holds the first."""
+
 REQUIREMENTS = ("dvc[gdrive]>=3.67,<4", "pydrive2>=1.21.3", "pyopenssl>=24.2.1")
 """A DVC that can talk to Google Drive; without the last two it resolves to versions that cannot."""
 
@@ -128,17 +131,17 @@ def on_drive(project: Path) -> bool:
     return remote(project).get("url", "").startswith("gdrive://")
 
 
-def remote(project: Path) -> dict[str, str]:
-    """The settings of the project's default remote; empty when none is named."""
-    parser = settings(project)
+def remote(project: Path, files: Sequence[str] = FILES) -> dict[str, str]:
+    """The settings of the project's default remote, of these of its files; empty when they name none."""
+    parser = settings(project, files)
     section = f"'remote \"{parser.get('core', 'remote', fallback='')}\"'"
     return dict(parser[section]) if parser.has_section(section) else {}
 
 
-def settings(project: Path) -> ConfigParser:
-    """What the project's own two files of settings say, raw; empty where there is no DVC project."""
+def settings(project: Path, files: Sequence[str] = FILES) -> ConfigParser:
+    """What the project's own files of settings say, raw; empty where there is no DVC project."""
     parser = ConfigParser(interpolation=None, strict=False)
-    for name in ("config", "config.local") if (root := root_of(project)) else ():
+    for name in files if (root := root_of(project)) else ():
         with suppress(OSError):
             text = (root / ".dvc" / name).read_text(encoding="utf-8") if root else ""
             parser.read_string("\n".join(line.strip() for line in text.splitlines()))

@@ -28,6 +28,9 @@ NOT_ATTACHED = "the outputs of the leg before are not attached"
 ASIDE = ("weights", "first_batch")
 """Entries of a timeline that are no phase: what went on beside the phases, and when the first batch was done."""
 
+RESULTS = "cid/results/"
+"""How the branch begins to which the far side pushes what of a run is versioned; the run's id follows."""
+
 Tell = Callable[[Event], None]
 Metrics = dict[str, float]
 
@@ -122,6 +125,24 @@ class Past(Document):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Publish(Document):
+    """Whether the far side pushes a run's model itself, to a branch of its own on top of the run's commit.
+
+    Attributes:
+        when: `never`; `on-pass`, when there are gates and they were met; `always`, when it was trained and evaluated.
+        path: the folder of the model, POSIX, from the project's folder.
+    """
+
+    when: str = "never"
+    path: str = ""
+
+    @property
+    def asked(self) -> bool:
+        """It may come to a push."""
+        return self.when != "never"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spec(Document):
     """The document that crosses to the other machine. It holds no secret in clear and no path of this one.
 
@@ -139,6 +160,7 @@ class Spec(Document):
         quick: a few steps on a handful of images, the whole path.
         budget: seconds that this session may last, from its start to its result; 0 is no limit.
         leg: which session of the run this is, from 1; `past` is what a later one goes on from.
+        publish: what becomes of the model beside the outputs.
         created: ISO 8601, UTC.
         cid: the version of this package at the submitting end.
         secrets: names of the secrets that the run needs, to their ciphertext.
@@ -161,6 +183,7 @@ class Spec(Document):
     budget: float = 0
     leg: int = 1
     past: Past = field(default_factory=Past)
+    publish: Publish = field(default_factory=Publish)
     created: str = ""
     cid: str = ""
     secrets: dict[str, str] = field(default_factory=dict)
@@ -181,6 +204,8 @@ class Result(Document):
             beside other phases or within one, and how long after the session's beginning the `first_batch` was done.
         environment: versions, host, Python, packages.
         tracking: where the run can be looked at, such as the W&B URL.
+        published: where the far side was to push the model: `branch`, `sha` and `storage` (DVC's remote) once that is
+            proven, else `problem`; empty where it was not to.
         checkpoint: of a leg that left one: `epoch` (complete ones), `epochs` (in all), and `asked` where somebody
             asked it to stop.
     """
@@ -200,6 +225,7 @@ class Result(Document):
     timeline: dict[str, float] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     tracking: dict[str, str] = field(default_factory=dict)
+    published: dict[str, str] = field(default_factory=dict)
     checkpoint: dict[str, Any] = field(default_factory=dict)
 
     @property

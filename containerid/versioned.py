@@ -41,6 +41,16 @@ def message(title: str, facts: Mapping[str, str], metrics: Mapping[str, float], 
     return "\n".join([title, "", *(f"{name}: {value}" for name, value in rows.items() if value)])
 
 
+def told(published: Mapping[str, str], run: str) -> str:
+    """What a result says about the push of its model, in a phrase; empty where none was asked for."""
+    if problem := published.get("problem"):
+        return f"no: {problem}; cid promote {run}"
+    if not published:
+        return ""
+    branch, sha, storage = (published.get(name, "") for name in ("branch", "sha", "storage"))
+    return f"{branch} ({sha[:12]}), model in {storage}"
+
+
 class Dvc:
     """DVC at work in a folder that holds the files of a model, without git.
 

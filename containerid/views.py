@@ -10,6 +10,7 @@ from containerid.job import State
 from containerid.runs.registry import Registry, Run
 from containerid.runs.uploads import places
 from containerid.text import duration
+from containerid.versioned import told
 
 if TYPE_CHECKING:
     from containerid.diagnosis import Diagnosis
@@ -34,6 +35,7 @@ def show_run(screen: Screen, run: Run, versions: Sequence[str] = ()) -> None:
         ("ran on", run.result.proof if run.result else ""),
         *_metrics(run),
         *places(run).items(),
+        ("published", told(run.result.published, run.run) if run.result else ""),
         ("legs", f"{len(run.legs)}, {run.hours:.2f} h together" if len(run.legs) > 1 else ""),
         ("outputs", _outputs(run)),
         ("promoted to", ", ".join(versions)),

@@ -19,14 +19,21 @@ class Versioning(Section):
 
     Attributes:
         promote: `on-pass` promotes a run that met its gates as soon as it was fetched; `never` leaves it to you.
+        from_kernel: whether a run elsewhere pushes its model itself: `on-pass` one that met its gates, `always` each
+            that was trained and evaluated, `never` none.
         path: the folder of the promoted model, from the project's; its last part begins the names of versions, and is
             `classification` for a classifier where it would be `detection`.
     """
 
     promote: Annotated[Literal["never", "on-pass"], obeys(word("never", "on-pass"))] = "never"
+    from_kernel: Annotated[Literal["never", "on-pass", "always"], obeys(word("never", "on-pass", "always"))] = "never"
     path: Annotated[str, obeys(Rule("a folder in the project such as `weights/detection`", _inside))] = (
         "weights/detection"
     )
+
+    def pushes(self, *, gates: bool) -> bool:
+        """Whether a run elsewhere may come to push its model itself; `gates`: its experiment has some."""
+        return self.from_kernel == "always" or (self.from_kernel == "on-pass" and gates)
 
     def folder(self, task: str) -> str:
         """The folder of a model of this task."""

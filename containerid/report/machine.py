@@ -7,6 +7,7 @@ from containerid.report import wording
 from containerid.report.charts import bar_chart
 from containerid.report.outputs import Doc, Outputs
 from containerid.report.page import Block, Cell, Charts, Commands, Facts, More, Section, Table, Text, Words
+from containerid.versioned import told
 
 
 def section(outputs: Outputs) -> Section:
@@ -19,6 +20,7 @@ def section(outputs: Outputs) -> Section:
         ("ended", wording.moment(outputs.text("ended"))),
         ("training", wording.spent(metadata.number("training_seconds"))),
         *_tracking(outputs.result["tracking"]),
+        ("published", told(_texts(outputs.result["published"]), outputs.text("run"))),
         *_plain(environment),
         ("versions", ", ".join(f"{name} {version}" for name, version in environment["versions"].items())),
     ]
@@ -42,6 +44,10 @@ def _tracking(tracking: Doc) -> Iterator[tuple[str, Text]]:
     for name, value in tracking.items():
         if isinstance(value, str):
             yield name.replace("_", " "), Cell(value, url=value)
+
+
+def _texts(document: Doc) -> dict[str, str]:
+    return {name: value for name, value in document.items() if isinstance(value, str)}
 
 
 def _usage(metadata: Doc) -> Iterator[Block]:

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -12,8 +12,9 @@ from containerid.backends import entry, open_backend
 from containerid.errors import UsageError
 from containerid.events import Caution
 from containerid.home import Home
-from containerid.job import Code, Data, Spec, State, Tell
+from containerid.job import Code, Data, Publish, Spec, State, Tell
 from containerid.platform import Backend
+from containerid.runs import publication
 from containerid.runs.data import locate
 from containerid.runs.registry import Run, now
 from containerid.runs.request import Request
@@ -91,6 +92,17 @@ class Draft:
             created=self.created,
         )
 
+    @property
+    def publish(self) -> Publish:
+        """A run of this machine pushes nothing by itself: `cid promote` is here. Neither does one that only tries."""
+        from containerid.config.architectures import task
+
+        versioning = self.project.versioning
+        elsewhere = bool(self.backend.embed_limit) and not self.request.quick
+        if not (elsewhere and versioning.pushes(gates=bool(self.params.gates))):
+            return Publish()
+        return Publish(when=versioning.from_kernel, path=versioning.folder(task(self.params.model.architecture)))
+
     def spec(self, code: Code) -> Spec:
         """What crosses to the other machine with this code."""
         request, settings = self.request, self.settings
@@ -109,6 +121,7 @@ class Draft:
             gpu=device == "cuda" or (device == "auto" and bool(settings.get("gpu", False))),
             internet=bool(settings.get("internet", True)),
             quick=request.quick,
+            publish=self.publish,
             budget=float(settings.get("session_limit") or entry(request.backend).limit),
             created=self.created,
             cid=__version__,
@@ -141,7 +154,7 @@ def look_at(request: Request, home: Home, tell: Tell, known: Run | None = None) 
     # What is on its way already is not looked at again.
     fresh = known is None or known.state is State.CREATED
     rows = _look_through(data, params, project.folder, home, tell) if fresh else ()
-    return Draft(
+    draft = Draft(
         request=request,
         project=project,
         params=params,
@@ -151,8 +164,10 @@ def look_at(request: Request, home: Home, tell: Tell, known: Run | None = None) 
         run=known.run if known else _run_id(project, request),
         created=known.created if known else now(),
         tell=tell,
-        rows=tuple(rows),
     )
+    if fresh:
+        publication.check(draft.publish, project.folder, tell, internet=bool(draft.settings.get("internet", True)))
+    return replace(draft, rows=(*rows, *publication.row(draft.publish, draft.run)))
 
 
 def _look_through(data: Data, params: "Params", folder: Path, home: Home, tell: Tell) -> Iterator[tuple[str, str]]:

@@ -130,6 +130,8 @@ def _deliver(draft: Draft, repository: "Repository", pinned: Pinned) -> str:
     pushed = repository.push(pinned.snapshot, run=draft.run, mode=draft.mode, remote=pinned.remote)
     for caution in pushed.cautions:
         draft.tell(Caution(caution))
+    if draft.publish.asked and not pushed.ref:
+        draft.tell(Caution(f"without the commit there, the run can push no model: later, cid promote {draft.run}"))
     held = f"held by {pushed.ref}" if pushed.ref else "in the archive alone"
     draft.tell(Step("code", f"{pinned.code.sha[:12]}, {held}"))
     return pushed.ref

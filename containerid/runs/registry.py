@@ -150,7 +150,7 @@ class Run:
             "sha": self.sha,
             "metrics": dict(result.metrics) if result else {},
             "proof": result.proof if result else "",
-            "tracking": uploads.places(self),
+            **uploads.elsewhere(self),
             "outputs": self.outputs,
             "verified": self.verified,
             "created": self.created,

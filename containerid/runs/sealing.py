@@ -1,7 +1,7 @@
 """Which secrets a run needs, and how they get there: closed in the spec, or through the environment of a process here.
 
-Most runs need none. One that records at W&B while it trains needs W&B's key; one that pulls from a DVC remote on Google
-Drive needs its credentials.
+Most runs need none. One that records at W&B while it trains needs W&B's key; one that pulls from, or pushes to, a DVC
+remote on Google Drive needs its credentials; one that pushes its model to a branch needs a token of the git host.
 """
 
 import os
@@ -20,6 +20,7 @@ from containerid.training import secrets
 
 _WAYS_OUT = {
     secrets.WANDB: "cid secrets set WANDB_API_KEY; or --set wandb.mode=offline and `wandb sync` after the fetch",
+    secrets.GITHUB: "cid secrets set GITHUB_TOKEN; or versioning.from_kernel: never",
     secrets.GDRIVE: "cid secrets set GDRIVE_CREDENTIALS_DATA --from-dvc; or `dvc pull` here and cid data push",
 }
 
@@ -37,7 +38,9 @@ def needed(spec: Spec, folder: Path) -> list[str]:
     online = spec.params.get("wandb", {}).get("mode") == "online"
     from containerid.training import dvc
 
-    return secrets.needed(online=online, drive=spec.data.provider == "dvc" and dvc.on_drive(folder))
+    pushes = spec.publish.asked and bool(spec.code.ref)
+    drive = (spec.data.provider == "dvc" or pushes) and dvc.on_drive(folder)
+    return secrets.needed(online=online, drive=drive, pushes=pushes)
 
 
 def require(spec: Spec, backend: Backend, *, home: Home, folder: Path) -> dict[str, str]:
@@ -51,9 +54,15 @@ def require(spec: Spec, backend: Backend, *, home: Home, folder: Path) -> dict[s
     if missing := [name for name in names if not values[name]]:
         raise CredentialsError(
             f"this run needs {' and '.join(missing)}, which you have not given to cid",
-            hint="; ".join(_WAYS_OUT[name] for name in missing),
+            hint="; ".join(_way_out(name, spec) for name in missing),
         )
     return values
+
+
+def _way_out(name: str, spec: Spec) -> str:
+    if name == secrets.GDRIVE and spec.data.provider != "dvc":
+        return "cid secrets set GDRIVE_CREDENTIALS_DATA --from-dvc; or versioning.from_kernel: never"
+    return _WAYS_OUT[name]
 
 
 def seal(spec: Spec, backend: Backend, tell: Tell, *, home: Home, folder: Path) -> Spec:

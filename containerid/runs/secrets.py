@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from containerid.kaggle.backend import KaggleBackend
 
 PURPOSE = {
-    GDRIVE: "data in DVC on Google Drive",
+    GDRIVE: "data, or models, in DVC on Google Drive",
     WANDB: "metrics at W&B while it trains (wandb.mode: online)",
-    GITHUB: "nothing: the code rides along; it is only kept out of logs",
+    GITHUB: "pushing models from runs elsewhere (versioning.from_kernel); the code needs none",
 }
 _DAYS = {GDRIVE: 365, WANDB: 182, GITHUB: 90}
 _SESSION_DAYS = 7

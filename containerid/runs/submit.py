@@ -18,7 +18,7 @@ from containerid.home import Home, keep
 from containerid.job import Code, Leg, Plan, State, Tell
 from containerid.outlook import Metered
 from containerid.platform import Backend
-from containerid.runs import intents, pin, preflight, sealing
+from containerid.runs import intents, pin, preflight, publication, sealing
 from containerid.runs.draft import Ask, Draft, look_at
 from containerid.runs.intents import UNSENT
 from containerid.runs.lock import locked
@@ -107,11 +107,10 @@ def plan(request: Request, *, home: Home, tell: Tell | None = None) -> Path:
     """
     draft = look_at(request, home, tell or (lambda _: None))
     made = draft.backend.plan(draft.spec(pin.foreseen(draft, pin.pack(draft, pin.snapshot(draft)))))
-    folder = _keep(home, draft.run, made)
     draft.tell(Planned((*draft.rows, *made.rows)))
     for warning in made.warnings:
         draft.tell(Caution(warning))
-    return folder
+    return _keep(home, draft.run, made)
 
 
 def _keep(home: Home, run: str, made: Plan) -> Path:
@@ -184,7 +183,8 @@ class _Submission:
         draft = self._draft
         pinned = pin.pack(draft, pin.snapshot(draft))
         spec = draft.spec(pin.foreseen(draft, pinned))
-        sealing.require(spec, self._backend, home=self._home, folder=draft.folder)
+        values = sealing.require(spec, self._backend, home=self._home, folder=draft.folder)
+        publication.prove(spec, values, self._tell)
         try:
             waits = preflight.weigh(draft, spec, self._backend.plan(spec), self._registry, self._ask)
         except (preflight.Declined, KeyboardInterrupt):

@@ -25,6 +25,11 @@ def places(run: "Run") -> dict[str, str]:
     return {"wandb": run.uploaded} if run.uploaded else told
 
 
+def elsewhere(run: "Run") -> dict[str, dict[str, str]]:
+    """Of a run's document: where it can be looked at, and where its far side has pushed its model to."""
+    return {"tracking": places(run), "published": dict(run.result.published) if run.result else {}}
+
+
 def sent(registry: "Registry", run: str, name: str) -> bool:
     """Whether this folder of the run was sent."""
     with registry.writing() as database:

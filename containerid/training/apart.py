@@ -19,12 +19,13 @@ _DRIVE = "import dvc, pydrive2.fs, oauth2client.service_account"
 _INSTALLING, _PROBING = 1200, 120
 
 
-def provide(scratch: Path, *, drive: bool) -> None:
+def provide(scratch: Path, *, drive: bool, patience: float = _INSTALLING) -> None:
     """See to a DVC that works; where there is none, `CID_DVC` names one in a new environment from then on.
 
     Args:
         scratch: where the environment is made.
         drive: it has to talk to Google Drive.
+        patience: seconds for each of the steps.
 
     Raises:
         RunFailed: it cannot be installed.
@@ -45,7 +46,7 @@ def provide(scratch: Path, *, drive: bool) -> None:
             [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *dvc.REQUIREMENTS],
         ]
     for step in steps:
-        _do(step)
+        _do(step, min(patience, _INSTALLING))
     os.environ["CID_DVC"] = str(folder / "bin/dvc")
 
 
@@ -62,11 +63,9 @@ def _works(*, drive: bool) -> bool:
     )
 
 
-def _do(command: Sequence[str]) -> None:
+def _do(command: Sequence[str], patience: float) -> None:
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=_INSTALLING, check=False
-        )
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=patience, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise RunFailed(f"DVC cannot be installed: {error}", hint="cid data push, which needs no DVC there") from error
     if done.returncode:

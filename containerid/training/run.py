@@ -17,6 +17,7 @@ from containerid.report import run as report
 from containerid.training import (
     advice,
     asked,
+    branch,
     budget,
     checkpoint,
     data,
@@ -24,6 +25,7 @@ from containerid.training import (
     environment,
     hardware,
     heartbeat,
+    publish,
     records,
     secrets,
     trainers,
@@ -141,15 +143,25 @@ def _environment(session: Session) -> None:
         say(f"used: GPU {', '.join(map(str, session.hardware.indices))}")
     session.extras["accelerator"] = session.hardware.told()
     spec = session.spec
-    needed = secrets.needed(
-        online=session.params.wandb.mode == "online",
-        drive=spec.data.provider == "dvc" and dvc.on_drive(session.place.project),
-    )
-    parcel = secrets.Parcel(spec.run, spec.secrets, session.place.mounts)
-    for found in secrets.collect(needed, session.log.redactor, parcel=parcel).values():
-        say(str(found))
+    _collect(session)
     if spec.entry == ENTRY:
         session.past = checkpoint.bring(spec, session.place.mounts, session.out)
+
+
+def _collect(session: Session) -> None:
+    spec, redactor = session.spec, session.log.redactor
+    pushes = spec.publish.asked and bool(spec.code.ref)
+    needed = secrets.needed(
+        online=session.params.wandb.mode == "online",
+        drive=(spec.data.provider == "dvc" or pushes) and dvc.on_drive(session.place.project),
+        pushes=pushes,
+    )
+    parcel = secrets.Parcel(spec.run, spec.secrets, session.place.mounts)
+    for found in secrets.collect(needed, redactor, parcel=parcel).values():
+        say(str(found))
+    if pushes:
+        session.token = os.environ.pop(secrets.GITHUB, "")
+        redactor.add(branch.password(session.token))
 
 
 def _data(session: Session) -> None:
@@ -173,9 +185,11 @@ def _write_page(out: Path, spec: Mapping[str, Any]) -> None:
 
 def _report(session: Session) -> None:
     session.tracking.finish(session.metrics, sorted(session.out.glob("*.png")))
-    unmet = [gate for gate in records.judged(session) if not gate.met]
+    gates = records.judged(session)
+    unmet = [gate for gate in gates if not gate.met]
     attempt(session, "advice", lambda: advice.give(session, [gate.metric for gate in unmet]))
     records.write_metadata(session)
+    publish.publish(session, gates)
     attempt(session, "summary.md", lambda: records.write_summary(session))
     for name, value in session.metrics.items():
         say(f"{name}: {value:.4f}")
@@ -223,5 +237,6 @@ def _result(spec: Spec, session: Session | None, ending: Ending, started: str) -
         timeline=session.timeline if session else {},
         environment=session.environment if session else {},
         tracking=session.tracking.where if session else {},
+        published=session.published if session else {},
         checkpoint=session.checkpoint if session and ending.code else {},
     )

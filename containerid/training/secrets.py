@@ -54,9 +54,15 @@ class Parcel:
     mounts: Path = Path("/kaggle/input")
 
 
-def needed(*, online: bool, drive: bool) -> list[str]:
-    """The names that a run needs: `online`, it records at W&B; `drive`, it pulls from a DVC remote on Google Drive."""
-    return [*([GDRIVE] if drive else []), *([WANDB] if online else [])]
+def needed(*, online: bool, drive: bool, pushes: bool = False) -> list[str]:
+    """The names of the secrets that a run needs.
+
+    Args:
+        online: it records at W&B.
+        drive: it pulls from, or pushes to, a DVC remote on Google Drive.
+        pushes: it pushes its model to a branch of the git remote.
+    """
+    return [name for name, used in ((GDRIVE, drive), (WANDB, online), (GITHUB, pushes)) if used]
 
 
 def collect(

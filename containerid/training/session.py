@@ -43,6 +43,8 @@ class Session:
         seconds: that the training took.
         batch: images a step, over all GPUs, as the trainer had it in the end: fewer than were asked for where the
             memory did not do. 0 when nobody knows.
+        token: what the git remote takes when the model is pushed; kept out of the environment of whatever trains.
+        published: what came of that, as in a Result.
         extras: what evaluation found beside the flat metrics.
     """
 
@@ -73,6 +75,8 @@ class Session:
     batch: int = 0
     metrics: Metrics = field(default_factory=dict)
     extras: dict[str, Any] = field(default_factory=dict)
+    token: str = field(default="", repr=False)
+    published: dict[str, str] = field(default_factory=dict)
 
     @property
     def best(self) -> Path:

@@ -6,6 +6,7 @@ from typing import Any
 from containerid.training import curves
 from containerid.training.gates import Gate
 from containerid.training.session import Session
+from containerid.versioned import told
 
 FILE = "summary.md"
 _NAMES = ("mAP50", "mAP50-95", "precision", "recall", "accuracy_top1", "accuracy_top5")
@@ -172,6 +173,7 @@ def _origin(session: Session) -> Iterator[str]:
         "started": session.started,
         "with": used,
         **session.tracking.where,
+        "published": told(session.published, spec.run),
     }
     yield from _table(("", ""), ((name, value) for name, value in rows.items() if value))
 
