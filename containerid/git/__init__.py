@@ -14,6 +14,7 @@ from containerid.git import checkout, delivery, gate, graft, marks, tags, worktr
 from containerid.git.archive import Archive
 from containerid.git.delivery import Pushed
 from containerid.git.graft import Graft
+from containerid.git.marks import MODELS
 from containerid.git.plumbing import Plumbing
 from containerid.git.remote import RUNS, Remote, anonymously_readable, choose, holder, public_url, tips
 from containerid.git.snapshot import Mode, Snapshot, lags, take
@@ -21,6 +22,7 @@ from containerid.git.tags import Tag
 from containerid.git.worktree import Changes
 
 __all__ = [
+    "MODELS",
     "RUNS",
     "Archive",
     "Changes",
@@ -154,7 +156,7 @@ class Repository:
         return marks.drop(self._git, remote, refs)
 
     def branch_of(self, remote: Remote, sha: str) -> str:
-        """A branch or tag on the remote from which a commit can be reached; empty when there is none.
+        """A branch or tag of the user's on the remote from which a commit can be reached; empty when there is none.
 
         Raises:
             GitError: it did not answer.

@@ -1,12 +1,16 @@
-"""Refs of cid's own on a remote: those that hold the code of runs, and those that ask one to stop."""
+"""Refs of cid's own on a remote: those with the code of runs, those that ask one to stop, those of pushed models."""
 
 from collections.abc import Sequence
 
 from containerid.errors import GitError
 from containerid.git.plumbing import Plumbing, complaint
 from containerid.git.remote import Remote
+from containerid.job import RESULTS
 
-OURS = "refs/cid/"
+MODELS = f"refs/heads/{RESULTS}"
+"""How the refs of branches begin that runs made themselves."""
+
+OURS = ("refs/cid/", MODELS)
 _ASKING = 30
 _AUTHOR = {
     "GIT_AUTHOR_NAME": "cid",
@@ -35,7 +39,7 @@ def listed(plumbing: Plumbing, remote: Remote) -> dict[str, str]:
     Raises:
         GitError: it did not answer.
     """
-    answer = plumbing.ask("ls-remote", "--refs", "--", remote.place, f"{OURS}*", timeout=_ASKING)
+    answer = plumbing.ask("ls-remote", "--refs", "--", remote.place, *(f"{each}*" for each in OURS), timeout=_ASKING)
     if not answer.good:
         raise GitError(f"{remote.label} cannot be read: {complaint(answer, 'no answer').message}", retryable=True)
     rows = (line.split("\t", 1) for line in answer.text.splitlines() if "\t" in line)

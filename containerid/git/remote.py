@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from containerid.errors import GitError, UsageError
 from containerid.git.plumbing import Plumbing, as_path, complaint
+from containerid.job import RESULTS
 
 RUNS = "refs/cid/runs/"
 """Where a remote keeps the snapshots of runs that are on no branch; a plain clone does not fetch them."""
@@ -156,7 +157,8 @@ def holder(plumbing: Plumbing, found: Mapping[str, str], sha: str, *, first: str
         sha: the commit.
         first: the ref to prefer.
     """
-    order = sorted(found, key=lambda ref: (ref != first, found[ref] != sha, ref))
+    passing = f"refs/heads/{RESULTS}"
+    order = sorted(found, key=lambda ref: (ref != first, found[ref] != sha, ref.startswith(passing), ref))
     if exact := [ref for ref in order if found[ref] == sha]:
         return exact[0]
     local = known(plumbing, found)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from containerid.errors import CidError
-from containerid.git import RUNS, Repository
+from containerid.git import MODELS, RUNS, Remote, Repository
 from containerid.home import Home
 from containerid.job import State
 from containerid.kaggle import control
@@ -18,6 +18,7 @@ from containerid.kaggle.scratch import remains
 from containerid.runs import trees
 from containerid.runs.registry import Run
 from containerid.runs.verify import verify
+from containerid.runs.versions import facts, promoted
 
 _LOOKED_AT = timedelta(days=14)
 """A set of images that was used within this time is likely to be used again, and would have to be sent again."""
@@ -156,13 +157,22 @@ class Leftovers:
             remote = control.remote_of(repository, folder)
         except CidError:
             return
-        wishes = self._wishes(control.mark)
+        wishes, versions = self._wishes(control.mark), _versions(repository, remote)
         for ref, sha in sorted(repository.marks(remote).items()) if remote else ():
             if remote and ref.startswith(RUNS):
                 branch = partial(repository.branch_of, remote, sha)
                 yield Item("ref", ref, *self._holds(self._runs.get(ref.removeprefix(RUNS)), branch))
+            elif ref.startswith(MODELS):
+                yield Item("ref", ref, *self._models(ref.removeprefix(MODELS), versions))
             else:
                 yield Item("ref", ref, *wishes.get(ref, (False, FOREIGN)))
+
+    def _models(self, name: str, versions: Mapping[str, str]) -> tuple[bool, str]:
+        if name not in self._runs:
+            return False, FOREIGN
+        if name in versions:
+            return True, f"{name} was promoted to {versions[name]}"
+        return False, f"the model of {name}, which was not promoted (cid promote {name})"
 
     def _holds(self, run: Run | None, branch: Callable[[], str]) -> tuple[bool, str]:
         if run is None:
@@ -196,6 +206,12 @@ class Leftovers:
             why = stays or next(filter(None, (needs(run) or _kept_in(path, run) for run in inside)), "")
             over = f"{inside[0].run} is {inside[0].state}" if inside else "no run came of it"
             yield Item("tree", path.name, not why, why or over)
+
+
+def _versions(repository: Repository, remote: Remote | None) -> dict[str, str]:
+    """Runs to the versions that the remote has of their models."""
+    there = repository.tags_of(remote) if remote else {}
+    return {facts(tag).get("run", ""): tag.name for _, tag in promoted(repository) if tag.name in there}
 
 
 def _kept_in(tree: Path, run: Run) -> str:

@@ -308,6 +308,27 @@ def test_refs_go_unless_they_alone_hold_the_code_of_a_good_run(past, monkeypatch
     assert doors.remote_refs()["refs/heads/main"] == head
 
 
+def test_a_branch_that_a_run_pushed_goes_once_the_remote_has_its_version(past, monkeypatch, cid):
+    doors = project(past.folder / "repositories")
+    monkeypatch.chdir(doors.root)
+    code = doors.git("commit-tree", "-m", "code", "HEAD^{tree}", "-p", "HEAD")
+    model = doors.git("commit-tree", "-m", "model", "HEAD^{tree}", "-p", code)
+    for number, run in enumerate(("promoted-1", "here-1", "lone-1")):
+        past.registry.add(Run(run=run, backend="local", state=State.SUCCEEDED))
+        doors.git("push", "-q", "origin", f"{code}:refs/cid/runs/{run}", f"{model}:refs/heads/cid/results/{run}")
+        if run != "lone-1":
+            doors.git(
+                "tag", "-a", f"detection_v1.{number}_20260101_x", "-m", f"x\n\nrun: {run}\npath: weights/detection"
+            )
+    doors.git("push", "-q", "origin", f"{model}:refs/heads/cid/results/other-1", "detection_v1.0_20260101_x")
+    assert "promoted-1 was promoted to detection_v1.0_20260101_x" in cid("gc").out
+    assert cid("gc", "--yes").code == 0
+    left = {ref.removeprefix("refs/") for ref in doors.remote_refs()}
+    models = {f"heads/cid/results/{run}" for run in ("here-1", "lone-1", "other-1")}
+    codes = {f"cid/runs/{run}" for run in ("promoted-1", "here-1", "lone-1")}
+    assert left == {"heads/main", "tags/detection_v1.0_20260101_x"} | models | codes
+
+
 def test_without_credentials_what_is_here_is_still_cleaned(past, monkeypatch, cid):
     past.run()
     monkeypatch.delenv("KAGGLE_KEY")
