@@ -68,7 +68,7 @@ def prove(spec: Spec, values: Mapping[str, str], tell: Tell) -> None:
     with tempfile.TemporaryDirectory(prefix="cid-asking-") as scratch:
         try:
             Branch(Path(scratch, "git"), spec.code.remote, name, token, lambda: _ASKING).probe()
-        except CredentialsError as error:
+        except (CredentialsError, UsageError) as error:
             error.hint = _or(error.hint)
             raise
         except GitError as error:

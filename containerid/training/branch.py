@@ -10,13 +10,14 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from containerid.errors import CredentialsError, GitError
+from containerid.errors import CredentialsError, GitError, UsageError
 from containerid.lonegit import git_command, git_environment, refusal
 from containerid.training.secrets import GITHUB
 
 _DENIED = re.compile(
     r"authentication failed|could not read (?:user|pass)|error: 40[134]|not found|denied|not granted", re.IGNORECASE
 )
+_MOVED = re.compile(r"error: 30[12378]")
 _AUTHOR = {
     f"GIT_{role}_{part}": value
     for role in ("AUTHOR", "COMMITTER")
@@ -26,7 +27,7 @@ _USER = "x-access-token"
 """Who a token belongs to, where it does not say: GitHub wants this name or any, others any."""
 
 _SETTINGS = ("http.followRedirects=false", "http.lowSpeedLimit=1000", "http.lowSpeedTime=60")
-"""A redirect is an error: what it leads to is not where the token is for."""
+"""A redirect is an error: where it leads to is not what the token is for."""
 
 
 class Branch:
@@ -55,6 +56,7 @@ class Branch:
 
         Raises:
             CredentialsError: the remote takes no such token.
+            UsageError: it is at another address by now.
             GitError: it does not give the commit out.
         """
         reasons = [GitError(f"{ref} is another commit by now")]
@@ -118,7 +120,13 @@ class Branch:
             raise GitError("the remote took the push, but does not show the commit")
 
     def probe(self) -> None:
-        """Ask the remote whether it would take the branch; nothing is sent. Raises as `push`."""
+        """Ask the remote whether it would take the branch; nothing is sent.
+
+        Raises:
+            CredentialsError: it takes no such token.
+            UsageError: it is at another address by now.
+            GitError: it does not answer, or would refuse.
+        """
         tree = self._line("hash-object", "-t", "tree", "-w", "--stdin")
         sha = self._line("commit-tree", tree, "-m", "nothing")
         self._git("push", "--dry-run", "--porcelain", "--", self._url, f"{sha}:{self._ref}")
@@ -144,6 +152,9 @@ class Branch:
             return said
         words = complaint.decode("utf-8", "replace")
         reason = "".join(filter(str.isprintable, refusal(said.decode("utf-8", "replace"), words)))[:300]
+        if _MOVED.search(words):
+            moved = f"{self._url} sends on to another address, and the token does not go along"
+            raise UsageError(moved, hint="git remote set-url origin, with that address (GitLab's ends in .git)")
         if _DENIED.search(words):
             hint = f"cid secrets set {GITHUB}, one that may write contents of this repository"
             raise CredentialsError(f"{urlsplit(self._url).hostname} does not take {GITHUB}: {reason}", hint=hint)

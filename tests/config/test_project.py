@@ -417,8 +417,9 @@ def check_any(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
 
 def test_how_models_are_versioned_is_checked_like_the_rest(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
-    path.write_text("versioning: {promote: on-pass, path: models/doors}\n", encoding="utf-8")
-    assert config.load(path).versioning == config.Versioning(promote="on-pass", path="models/doors")
+    path.write_text("versioning: {promote: on-pass, from_kernel: always, path: models/doors}\n", encoding="utf-8")
+    wanted = config.Versioning(promote="on-pass", from_kernel="always", path="models/doors")
+    assert config.load(path).versioning == wanted
     for wrong in ("path: /models", "path: ../models", "path: .dvc/models", "promote: always", "path: ."):
         path.write_text(f"versioning: {{{wrong}}}\n", encoding="utf-8")
         with pytest.raises(ConfigError, match=r"params.yaml:1: versioning\."):

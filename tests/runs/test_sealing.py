@@ -6,7 +6,7 @@ from containerid.backends.local import LocalBackend
 from containerid.errors import CredentialsError
 from containerid.events import Event
 from containerid.home import Home
-from containerid.job import Data, Spec
+from containerid.job import Code, Data, Publish, Spec
 from containerid.keychain import Keychain
 from containerid.runs import sealing
 
@@ -51,6 +51,26 @@ def seal(spec: Spec, backend: object, home: Home, folder: Path) -> Spec:
 )
 def test_a_run_needs_what_it_uses_and_nothing_else(on_drive, params, data, names):
     assert sealing.needed(Spec(run="r1", params=params, data=data), on_drive) == names
+
+
+@pytest.mark.parametrize(
+    ("when", "ref", "names"),
+    [
+        ("always", "refs/heads/main", ["GDRIVE_CREDENTIALS_DATA", "GITHUB_TOKEN"]),
+        ("always", "", []),
+        ("never", "refs/heads/main", []),
+    ],
+)
+def test_a_run_that_pushes_its_model_needs_what_both_pushes_need(home, on_drive, when, ref, names):
+    spec = Spec(run="r1", code=Code(ref=ref), publish=Publish(when=when, path="weights/detection"))
+    assert sealing.needed(spec, on_drive) == names
+    if names:
+        with pytest.raises(CredentialsError) as caught:
+            seal(spec, Elsewhere(), home, on_drive)
+        without = "or versioning.from_kernel: never"
+        assert caught.value.hint == (
+            f"cid secrets set GDRIVE_CREDENTIALS_DATA --from-dvc; {without}; cid secrets set GITHUB_TOKEN; {without}"
+        )
 
 
 def test_a_remote_that_is_not_on_drive_needs_nothing(on_drive):

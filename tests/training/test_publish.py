@@ -206,7 +206,7 @@ def test_a_token_does_not_follow_a_redirect(far):
 
     with HTTPServer(("127.0.0.1", 0), Elsewhere) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        unpublished(far, "git fetch: ", url=f"http://127.0.0.1:{server.server_address[1]}/moved.git")
+        unpublished(far, "sends on to another address", url=f"http://127.0.0.1:{server.server_address[1]}/moved.git")
         server.shutdown()
     assert asked
     assert far.host.seen == []
