@@ -157,7 +157,9 @@ class Branch:
             raise UsageError(moved, hint="git remote set-url origin, with that address (GitLab's ends in .git)")
         if _DENIED.search(words):
             hint = f"cid secrets set {GITHUB}, one that may write contents of this repository"
-            raise CredentialsError(f"{urlsplit(self._url).hostname} does not take {GITHUB}: {reason}", hint=hint)
+            # What git says of a refused sign-in is that it could not ask anybody for another.
+            more = "" if reason.startswith("could not read") else f": {reason}"
+            raise CredentialsError(f"{urlsplit(self._url).hostname} does not take {GITHUB}{more}", hint=hint)
         raise GitError(f"{doing}: {reason}")
 
 

@@ -420,7 +420,8 @@ def test_how_models_are_versioned_is_checked_like_the_rest(tmp_path: Path) -> No
     path.write_text("versioning: {promote: on-pass, from_kernel: always, path: models/doors}\n", encoding="utf-8")
     wanted = config.Versioning(promote="on-pass", from_kernel="always", path="models/doors")
     assert config.load(path).versioning == wanted
-    for wrong in ("path: /models", "path: ../models", "path: .dvc/models", "promote: always", "from_kernel: yes", "path: ."):
+    paths = ("path: /models", "path: ../models", "path: .dvc/models", "path: .")
+    for wrong in (*paths, "promote: always", "from_kernel: yes"):
         path.write_text(f"versioning: {{{wrong}}}\n", encoding="utf-8")
         with pytest.raises(ConfigError, match=r"params.yaml:1: versioning\."):
             config.load(path)

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -49,7 +49,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content or b"")))
         self.end_headers()
         if with_body:
-            self.wfile.write(content or b"")
+            with suppress(ConnectionError):  # DVC only asks whether it is there, and hangs up
+                self.wfile.write(content or b"")
 
     def do_POST(self) -> None:
         content = b"".join(self._body())
