@@ -15,6 +15,7 @@ from fakes.repositories import Project, git, project
 
 from containerid.home import Home
 from containerid.kaggle.emulator import EmbeddedKaggle
+from containerid.kaggle.kernel import read_cargo
 from containerid.keychain import Keychain
 
 TOKEN = "github" + "_pat_" + hashlib.sha256(b"published").hexdigest()[:40]
@@ -79,9 +80,8 @@ def repository(
 @pytest.fixture
 def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedKaggle]:
     with EmbeddedKaggle(tmp_path / "kaggle") as server:
-        monkeypatch.setenv("CID_KAGGLE_URL", server.url)
-        monkeypatch.setenv("KAGGLE_USERNAME", "ada")
-        monkeypatch.setenv("KAGGLE_KEY", "0" * 32)
+        for name, value in {"CID_KAGGLE_URL": server.url, "KAGGLE_USERNAME": "ada", "KAGGLE_KEY": "0" * 32}.items():
+            monkeypatch.setenv(name, value)
         yield server
 
 
@@ -162,18 +162,31 @@ def test_a_missing_token_is_asked_for_before_anything_is_sent(cid, kaggle, repos
         (("--no-internet",), None, "", "needs the network, and this run has none"),
         ((), "none", "", "door is no DVC project"),
         ((), "[core]\n", "", "DVC has no default remote in .dvc/config"),
+        ((), "local", "", "DVC has no default remote in .dvc/config"),
         ((), "[core]\nremote = s\n['remote \"s\"']\nurl = ../models\n", "", "DVC's remote is a folder"),
         ((), None, "../door.git", "the git remote is a folder"),
         ((), None, "http://git.example.com/door.git", "is sent over https alone, and the git remote is http"),
         ((), None, "ada@alias:door.git", "there is no git remote that a run elsewhere could push its model to"),
     ],
-    ids=["no internet", "no DVC", "no DVC remote", "DVC folder", "git folder", "plain http", "ssh alias"],
+    ids=[
+        "no internet",
+        "no DVC",
+        "no DVC remote",
+        "no DVC remote in git",
+        "DVC folder",
+        "git folder",
+        "plain http",
+        "ssh alias",
+    ],
 )
 def test_a_run_that_could_never_push_is_refused(cid, kaggle, repository, token, arguments, settings, address, words):
-    if settings:
-        (repository.root / ".dvc/config").write_text(settings)
+    dvc = repository.root / ".dvc"
     if settings == "none":
-        subprocess.run(["rm", "-r", repository.root / ".dvc"], check=True)
+        dvc.rename(repository.root.parent / "elsewhere")
+    elif settings == "local":
+        (dvc / "config").rename(dvc / "config.local")
+    elif settings:
+        (dvc / "config").write_text(settings)
     if address:
         repository.git("remote", "set-url", "origin", address)
     before = repository.remote_refs()
@@ -199,6 +212,15 @@ def test_a_snapshot_that_could_not_be_pushed_is_a_caution_and_no_token_is_sent(c
     assert f"the run can push no model: later, cid promote {said.document['run']}" in said.err
     (push,) = sent(kaggle)
     assert not push.body.get("datasetDataSources")
+
+
+def test_the_plan_says_what_will_be_pushed_where(cid, kaggle, repository, token):
+    said = cid(*TRAIN, "--detach", "--set", "model.architecture=yolo11n-cls")
+    run = said.document["run"]
+    row = f"publishes      cid/results/{run}, with weights/classification in DVC, once its gates are met"
+    assert row in said.err
+    kernel = next(call.body["text"] for call in sent(kaggle) if call.rpc == "SaveKernel")
+    assert read_cargo(kernel)["spec"]["publish"] == {"when": "on-pass", "path": "weights/classification"}
 
 
 def test_a_run_here_leaves_it_to_promote(cid, repository):

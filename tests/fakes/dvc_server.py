@@ -1,10 +1,11 @@
 """A DVC remote over HTTP on loopback: it keeps what is posted, and gives it out again."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from fakes.git_server import serving
 
 
 class DvcHost(ThreadingHTTPServer):
@@ -78,12 +79,5 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def dvc_host(folder: Path) -> Iterator[DvcHost]:
     """Run one while the block runs."""
-    host = DvcHost(folder)
-    thread = threading.Thread(target=host.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with serving(DvcHost(folder)) as host:
         yield host
-    finally:
-        host.shutdown()
-        thread.join()
-        host.server_close()

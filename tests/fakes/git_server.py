@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
+
+Host = TypeVar("Host", bound=ThreadingHTTPServer)
 
 
 class GitHost(ThreadingHTTPServer):
@@ -92,7 +95,13 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def git_host(folder: Path, password: str = "") -> Iterator[GitHost]:
     """Run a host while the block runs."""
-    host = GitHost(folder, password)
+    with serving(GitHost(folder, password)) as host:
+        yield host
+
+
+@contextmanager
+def serving(host: Host) -> Iterator[Host]:
+    """Run a server of a test while the block runs."""
     thread = threading.Thread(target=host.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -376,6 +376,13 @@ def test_a_model_that_could_not_be_pushed_costs_the_run_nothing(far, leg):
     assert TOKEN.encode() not in everything
 
 
+def test_a_leg_that_pauses_leaves_it_to_the_one_that_ends(far, leg):
+    (far.tree / "own.py").write_text(f"{OWN}raise SystemExit(9)\n")
+    result = leg.run(**asked(far, when="always"))
+    assert (result.outcome, result.published) == ("paused", {})
+    assert BRANCH not in far.refs()
+
+
 def test_a_run_that_missed_its_gates_is_pushed_where_always_is_asked(far, leg):
     result = leg.run(**asked(far, when="always", gate=0.95))
     assert (result.outcome, leg.code) == ("failed", 7)
