@@ -58,14 +58,14 @@ def publish(session: Session, gates: Sequence[Gate], patience: float = PATIENCE)
 def _deadline(session: Session, patience: float) -> Callable[[], float]:
     """The seconds that are left for it: of its own, and of the session."""
     begun = time.monotonic()
-    return lambda: min(patience - (time.monotonic() - begun), session.budget.left - _RESERVE)
+    return lambda: max(1.0, min(patience - (time.monotonic() - begun), session.budget.left - _RESERVE))
 
 
 def _publish(session: Session, gates: Sequence[Gate], left: Callable[[], float]) -> dict[str, str]:
     spec, project = session.spec, session.place.project
     names = [name for name, output in FILES.items() if (session.out / output).is_file()]
     _check(session, names)
-    apart.provide(session.place.scratch, drive=dvc.on_drive(project), patience=left())
+    apart.provide(session.place.scratch, drive=dvc.on_drive(project), patience=left() / 2)  # it has two steps
     with tempfile.TemporaryDirectory(prefix=STAGE, dir=project) as stage:
         model = _stage(session, names, Path(stage))
         model.add(left())

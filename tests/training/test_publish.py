@@ -190,6 +190,14 @@ def test_a_remote_that_never_answers_is_given_up(far):
         unpublished(far, "git fetch did not end within", url=url, patience=1.5)
 
 
+def test_a_dvc_that_does_not_end_is_given_up(far, monkeypatch):
+    hanging = far.folder / "hanging"
+    hanging.write_text("#!/bin/sh\nexec sleep 600\n")
+    hanging.chmod(0o755)
+    monkeypatch.setenv("CID_DVC", str(hanging))
+    unpublished(far, "dvc add did not end within 1 s", patience=0)
+
+
 def test_a_token_does_not_follow_a_redirect(far):
     asked = []
 
