@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from containerid.dataset import across, crowd, junk, pairs, pixels
@@ -21,6 +22,8 @@ _IMBALANCE = 10
 """How many times more boxes than another a class may have before that is worth a word."""
 _CHUNK, _PAYS = 2000, 30_000
 _DECODE_CHUNK, _DECODE_PAYS = 64, 600
+_PORTION = 1024
+"""Images whose results are written down at once: so many are lost when the check is cut short."""
 
 
 def refuse(error: DatasetError) -> Report:
@@ -52,16 +55,16 @@ def check(
         seconds: decode no longer than this; None as long as it takes.
         processes: at most so many; None takes one for each processor.
     """
-    kept = Kept(keep, dataset, dict(minimum)) if keep else None
-    if kept and (report := kept.report(deep=deep)):
+    kept = Kept(keep, dataset, dict(minimum), deep=deep) if keep else None
+    if kept and (report := kept.report()):
         return report
     checking = _Checking(dataset, processes)
     checking.structure(minimum)
     if deep:
         checking.deep(kept, seconds)
     checking.report.findings.sort(key=lambda finding: finding.order)
-    if kept:
-        kept.keep(checking.report, deep=deep)
+    if kept and checking.complete:
+        kept.keep(checking.report)
     return checking.report
 
 
@@ -75,6 +78,7 @@ class _Checking:
         self.paths = {split: list(map(os.fspath, images)) for split, images in dataset.splits.items()}
         self.report = Report()
         self.members: list[across.Member] = []
+        self.complete = True
 
     def structure(self, minimum: Mapping[str, int]) -> None:
         """All that can be said without decoding a pixel."""
@@ -133,17 +137,28 @@ class _Checking:
         paths = list(dict.fromkeys(member.path for member in self.members if member.size))
         known = kept.pixels(paths) if kept else {}
         todo = [path for path in paths if path not in known]
-        place = 0
-        for found in crowd.spread("decode", todo, {}, chunk=_DECODE_CHUNK, pays=_DECODE_PAYS, processes=self.processes):
-            for fault, seen in found:
-                known[todo[place]] = fault, bytes.fromhex(seen)
-                place += 1
+        fresh: dict[str, tuple[bytes, pixels.Decoded]] = {}
+        for path, content, decoded in self._decode(todo, kept):
+            fresh[path], known[path] = (content, decoded), decoded
+            if kept and len(fresh) >= _PORTION:
+                kept.learn(fresh)
+                fresh = {}
             if time.monotonic() > until:
                 break
         if kept:
-            kept.keep_pixels(known)
+            kept.learn(fresh)
         self._seen(known)
         self.report.decoded = len(known)
+        self.complete = len(known) == len(paths)
+
+    def _decode(self, paths: Sequence[str], kept: Kept | None) -> Iterator[tuple[str, bytes, pixels.Decoded]]:
+        """Each image with the content that it is kept under and what decoding it gave."""
+        options = {"kept": os.fspath(kept.file), "marker": kept.marker.decode()} if kept else {}
+        chunks = crowd.spread(
+            "decode", paths, options, chunk=_DECODE_CHUNK, pays=_DECODE_PAYS, processes=self.processes
+        )
+        for path, (content, fault, seen) in zip(paths, chain.from_iterable(chunks), strict=False):
+            yield path, bytes.fromhex(content), (fault, bytes.fromhex(seen))
 
     def _seen(self, known: Mapping[str, pixels.Decoded]) -> None:
         advice = "bring the original, or remove it and its label"

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import IO, Any, cast
 
 from containerid.crew import at_once
@@ -91,17 +92,24 @@ def _examine(items: Sequence[str], *, root: str, classes: int) -> Any:
     return pack(examine(items, root=root, classes=classes))
 
 
-def _decode(items: Sequence[str]) -> list[tuple[str, str]]:
+def _decode(items: Sequence[str], *, kept: str = "", marker: str = "") -> list[tuple[str, str, str]]:
+    """Of each image the content, empty where nothing is kept; what is wrong with it; its fingerprint."""
+    from containerid.dataset.kept import content_of, recalling
     from containerid.dataset.pixels import decode
 
     found = []
-    for path in items:
-        try:
-            fault, seen = decode(path)
-        except OSError:
-            # The look at its structure has said so already.
-            fault, seen = "", b""
-        found.append((fault, seen.hex()))
+    with recalling(kept) as recall:
+        for path in items:
+            try:
+                data = Path(path).read_bytes()
+            except OSError:
+                # The look at its structure has said so already.
+                found.append(("", "", ""))
+                continue
+            # Of the very bytes that are decoded: the file may change meanwhile.
+            content = content_of(data, marker.encode()) if kept else b""
+            fault, seen = (recall(content) if kept else None) or decode(data)
+            found.append((content.hex(), fault, seen.hex()))
     return found
 
 

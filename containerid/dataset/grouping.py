@@ -104,7 +104,7 @@ def _alike(paths: Sequence[Path]) -> Iterable[tuple[int, int]]:
 
     files = list(map(os.fspath, paths))
     chunks = crowd.spread("decode", files, {}, chunk=_CHUNK, pays=_PAYS)
-    prints = [bytes.fromhex(seen) for found in chunks for _, seen in found]
+    prints = [bytes.fromhex(seen) for found in chunks for _, _, seen in found]
     shown = [index for index, seen in enumerate(prints) if seen]
     if len(shown) < 2:
         return []

@@ -1,5 +1,6 @@
 """Every pixel of an image, decoded as strictly as can be, and a fingerprint of it. Needs the `data` extra."""
 
+import contextlib
 import io
 import re
 import struct
@@ -7,7 +8,7 @@ import warnings
 import zlib
 from collections.abc import Callable
 from functools import lru_cache
-from importlib import util
+from importlib import metadata, util
 from typing import Any
 
 from containerid.dataset.headers import kind_of
@@ -29,17 +30,21 @@ def missing() -> list[str]:
     return [name for name in NEEDED if util.find_spec(name) is None]
 
 
-def decode(path: str) -> Decoded:
+def decoders() -> str:
+    """What decodes here, with versions: another one may see other damage."""
+    found = []
+    for name in ("simplejpeg", "pillow", "numpy"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found.append(f"{name} {metadata.version(name)}")
+    return ", ".join(found)
+
+
+def decode(data: bytes) -> Decoded:
     """Decode an image.
 
     simplejpeg refuses what libjpeg only warns of, such as damage in the middle of the data; Pillow does not. It also
     decodes a JPEG at an eighth of its size, which leaves nothing out but the last step.
-
-    Raises:
-        OSError: it cannot be read.
     """
-    with open(path, "rb") as file:  # noqa: PTH123
-        data = file.read()
     kind = kind_of(data[:32])
     try:
         strict = _strict() if kind == "JPEG" else None
