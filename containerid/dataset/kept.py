@@ -51,17 +51,15 @@ class Kept:
         # Taken before anything is read: what changes meanwhile has another stamp afterwards.
         self._stamps = {path: _stamp(path) for path in _files(dataset)}
         self._place = self._key("report", os.fspath(dataset.file), str(deep))
-        self._identity = self._identify(dataset, options)
+        self._identity = self._identify(options)
 
     def _key(self, *words: str) -> bytes:
         text = "\0".join(words).encode("utf-8", "surrogateescape")
         return hashlib.sha256(b"\0".join((self.marker, text))).digest()[:20]
 
-    def _identify(self, dataset: Dataset, options: Mapping[str, Any]) -> str:
-        # What data.yaml names and is not there has no stamp that would change when it comes.
-        seen = [*map(str, dataset.faults), *map(str, dataset.notes), json.dumps(options, sort_keys=True)]
+    def _identify(self, options: Mapping[str, Any]) -> str:
         stamps = (f"{path}\0{stamp}" for path, (stamp, _) in self._stamps.items())
-        return self._key(*seen, *stamps).hex()
+        return self._key(json.dumps(options, sort_keys=True), *stamps).hex()
 
     def report(self) -> Report | None:
         """The report of the last check, when nothing has changed since."""

@@ -170,11 +170,14 @@ def test_a_look_at_the_structure_does_not_stand_for_a_closer_one(folder: Path, d
 
 
 @pytest.mark.parametrize("damage", [lambda data: b"{ no", lambda data: data[:4096] + os.urandom(len(data) - 4096)])
-def test_what_was_kept_and_is_damaged_is_found_again(folder: Path, damage: Callable[[bytes], bytes]) -> None:
+def test_what_was_kept_and_is_damaged_is_found_and_kept_again(
+    folder: Path, decoded: list[bytes], damage: Callable[[bytes], bytes]
+) -> None:
     first = check(folder)
     file = folder.with_name("kept") / "kept.db"
     file.write_bytes(damage(file.read_bytes()))
     assert check(folder) == check(folder) == first
+    assert len(decoded) == 2 * 74
 
 
 def test_a_set_that_was_changed_just_now_is_known_by_content_alone(tmp_path: Path, decoded: list[bytes]) -> None:
