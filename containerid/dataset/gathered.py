@@ -232,7 +232,7 @@ class Images:
 
 
 def _below(root: Path) -> Iterator[Path]:
-    for folder, _, files in walk(os.fspath(root)):
+    for folder, _, files, _ in walk(os.fspath(root)):
         yield from (Path(folder, name) for name in files if images.is_image(name))
 
 

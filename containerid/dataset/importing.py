@@ -147,7 +147,7 @@ _SEEK: Mapping[str, Callable[[Path], tuple[Path, ...] | None]] = {VOC: _voc, COC
 
 
 def _files(root: Path) -> list[Path]:
-    return [Path(folder, name) for folder, _, files in walk(str(root)) for name in files if not name.startswith(".")]
+    return [Path(folder, name) for folder, _, files, _ in walk(str(root)) for name in files if not name.startswith(".")]
 
 
 def _ending(root: Path, suffix: str) -> list[Path]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from containerid.dataset.findings import ERROR, WARNING, Finding, relative
 from containerid.dataset.images import FORMATS, is_image
-from containerid.dataset.labels import decode
+from containerid.dataset.rows import decode
 from containerid.dataset.sets import YAML, Dataset, images_of, label_path
 from containerid.dataset.tree import Folder, roots, walk
 
@@ -100,6 +100,10 @@ def _nested(folder: Folder, what: str, bases: set[str], known: _Known) -> Iterat
     ):
         message = f"a folder within a split's {'labels' if what == 'labels' else 'images'}"
         yield Finding(known.relative(path), 0, "nested", WARNING, message, "move its files up, or name it in data.yaml")
+    for name in folder.loops:
+        if not is_image(name):
+            message = "a link to a folder that it lies in: a loop, which is not followed"
+            yield Finding(known.relative(f"{path}{os.sep}{name}"), 0, "loop", WARNING, message, "remove the link")
     for name in folder.folders:
         if name.startswith("."):
             below = known.relative(f"{path}{os.sep}{name}")
@@ -164,12 +168,12 @@ def _has_image(label: str) -> bool:
 def _prose(path: str) -> bool:
     """Words alone: a README, not a label."""
     try:
-        text, said = decode(Path(path).read_bytes()[:4096])
+        text, _ = decode(Path(path).read_bytes()[:4096])
     except OSError:
         return False
     words = text.split()
     numeric = sum(word.strip(",;").replace(".", "", 1).lstrip("+-").isdigit() for word in words)
-    return bool(words) and not said and numeric * 4 < len(words)
+    return bool(words) and numeric * 4 < len(words)
 
 
 def _unlisted(known: _Known) -> Iterator[Finding]:

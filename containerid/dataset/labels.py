@@ -1,15 +1,11 @@
 """One label file, line by line, as Ultralytics would take it and as it should be."""
 
-import codecs
-import errno
-import math
-import os
-import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from containerid.dataset.findings import ERROR, INFO, WARNING
+from containerid.dataset.rows import Row, Said, content, decode, parse
 
 TOLERANCE = 0.01
 """How far outside 0 to 1 Ultralytics lets a coordinate be."""
@@ -26,23 +22,6 @@ TRIANGLE = "label-triangle"
 _EACH = 10
 """Findings of one kind that a file gets; the last says how many more there are."""
 _BOX = "class, centre x, centre y, width, height"
-
-Said = tuple[int, str, str, str, str]
-"""Line, kind, severity, message, fix."""
-
-
-class Row(NamedTuple):
-    """A line of a label.
-
-    Attributes:
-        line: 1-based.
-        words: as they are written.
-        numbers: the same as numbers; empty when they are none, or not finite.
-    """
-
-    line: int
-    words: list[str]
-    numbers: list[float]
 
 
 class Read(NamedTuple):
@@ -74,7 +53,7 @@ def read(path: str, classes: int, width: int = 0, height: int = 0) -> Read:
         FileNotFoundError: there is none.
     """
     try:
-        data = _content(path)
+        data = content(path)
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -82,62 +61,13 @@ def read(path: str, classes: int, width: int = 0, height: int = 0) -> Read:
     text, said = decode(data)
     rows = parse(text)
     counted: Counter[int] = Counter()
-    if not rows and not said:
+    if not rows and not any(severity == ERROR for _, _, severity, *_ in said):
         said.append((0, "label-empty", INFO, "the label is empty: a background image", ""))
     said += _few(_judge(rows, classes, counted))
     said += _overlaps(rows, said)
     if width and height:
         said += _sizes(rows, width, height)
     return Read(rows, counted, said, sum(len(row.words) >= 9 for row in rows))
-
-
-def _content(path: str) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        data = os.read(descriptor, 65536)
-        while len(data) % 65536 == 0 and (more := os.read(descriptor, 65536)):
-            data += more
-        if not data and not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "no file")
-        return data
-    finally:
-        os.close(descriptor)
-
-
-def decode(data: bytes) -> tuple[str, list[Said]]:
-    """A label's text, empty when it is none, and what is to be said about how it is written."""
-    said: list[Said] = []
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "", [(0, "label-encoding", ERROR, "is UTF-16", "save it as UTF-8")]
-    if b"\x00" in data:
-        return "", [(0, "label-encoding", ERROR, "holds NUL bytes: UTF-16 or damaged", "save it as UTF-8")]
-    if data.startswith(codecs.BOM_UTF8):
-        said.append((1, "label-bom", WARNING, "begins with a byte-order mark", "save it as UTF-8 without BOM"))
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        return "", [(line, "label-encoding", ERROR, "is not UTF-8 text", "save it as UTF-8")]
-    if b"\r" in data:
-        said.append((1, "label-crlf", WARNING, "its lines end as on Windows (CRLF)", "save it with LF"))
-    return text, said
-
-
-def parse(text: str) -> list[Row]:
-    """The lines that hold something."""
-    rows = []
-    # Python takes 1_0 for ten, and the digits of every script.
-    strange = "_" in text or not text.isascii()
-    for line, content in enumerate(text.splitlines(), 1):
-        if words := content.split():
-            try:
-                numbers = [float(word) for word in words]
-            except ValueError:
-                numbers = []
-            if strange and any("_" in word or not word.isascii() for word in words):
-                numbers = []
-            rows.append(Row(line, words, numbers if all(map(math.isfinite, numbers)) else []))
-    return rows
 
 
 def _few(said: Iterator[Said]) -> Iterator[Said]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from containerid.dataset.findings import ERROR, INFO, SEVERITIES, WARNING, Finding, Report, relative
-from containerid.dataset.labels import decode, parse
+from containerid.dataset.rows import decode, parse
 from containerid.dataset.sets import label_of
 
 _PICTURES, _ALIKE, _SIDE, _LISTED = 24, 4, 240, 2000

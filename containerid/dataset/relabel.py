@@ -4,7 +4,8 @@ import codecs
 import re
 from collections.abc import Iterator, Sequence
 
-from containerid.dataset.labels import TOLERANCE, parse
+from containerid.dataset.labels import TOLERANCE
+from containerid.dataset.rows import parse, plain
 
 _SEPARATORS = re.compile(r"[;,|]\s*|\s+")
 _THIN = 1e-5
@@ -60,9 +61,13 @@ def reencode(data: bytes) -> tuple[str, list[str]]:
     if b"\r" in data:
         done.append("had the line ends of Windows")
     try:
-        return data.decode("utf-8-sig").replace("\r\n", "\n"), done
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Unclear("it is not UTF-8 text") from error
+    clear = plain(text)
+    if clear != text and b"\r" not in data:
+        done.append("had other white space than spaces")
+    return clear, done
 
 
 def _rows(text: str, done: list[str]) -> Iterator[tuple[int, list[float]]]:

@@ -236,7 +236,7 @@ def _beside_labels(path: Path) -> Path:
 
 
 def _walk(folder: Path) -> Iterator[str]:
-    for path, folders, files in walk(os.fspath(folder)):
+    for path, folders, files, _ in walk(os.fspath(folder)):
         yield from (f"{path}{os.sep}{name}" for name in (*files, *folders) if is_image(name))
 
 

@@ -12,11 +12,13 @@ class Folder(NamedTuple):
         path: absolute.
         folders: names of the folders in it, sorted; hidden ones are not entered.
         files: names of everything else, links to nowhere included.
+        loops: those of `folders` that are links to a folder that they lie in; they are not entered either.
     """
 
     path: str
     folders: list[str]
     files: list[str]
+    loops: list[str]
 
 
 def walk(top: str) -> Iterator[Folder]:
@@ -26,10 +28,11 @@ def walk(top: str) -> Iterator[Folder]:
     while waiting:
         path = waiting.pop()
         folders, files, linked = _list(path)
-        yield Folder(path, folders, files)
+        loops = [name for name in linked if _is_around(os.path.realpath(f"{path}{os.sep}{name}"), path)]
+        yield Folder(path, folders, files, sorted(loops))
         for name in reversed(folders):
             below = f"{path}{os.sep}{name}"
-            if name.startswith("."):
+            if name.startswith(".") or name in loops:
                 continue
             if name in linked:
                 real = os.path.realpath(below)
@@ -37,6 +40,10 @@ def walk(top: str) -> Iterator[Folder]:
                     continue
                 seen.add(real)
             waiting.append(below)
+
+
+def _is_around(folder: str, path: str) -> bool:
+    return f"{os.path.realpath(path)}{os.sep}".startswith(f"{folder.rstrip(os.sep)}{os.sep}")
 
 
 def _list(path: str) -> tuple[list[str], list[str], set[str]]:
