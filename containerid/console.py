@@ -242,20 +242,22 @@ _SHOWS: dict[type[Event], Callable[[Screen, Any], None]] = {
 }
 
 
-_BOARD = ("run", "state", "elapsed", "epoch", "mAP50", "to go", "GPU", "memory", "billed")
-_WORDS = ("{}", "{}", "{}", "epoch {}", "mAP50 {}", "{} to go", "GPU {}", "GPU memory {}", "{} billed")
+_BOARD = ("run", "state", "elapsed", "epoch", "score", "to go", "GPU", "memory", "billed")
+_WORDS = ("{}", "{}", "{}", "epoch {}", "{}", "{} to go", "GPU {}", "GPU memory {}", "{} billed")
+_SCORES = {"val/mAP50": "mAP50", "val/accuracy_top1": "top1"}
 
 
 def _cells(wait: Waited) -> list[str]:
     """What the live line and the live table show of a run, in the order of `_BOARD`."""
     progress = wait.progress
-    score = progress.metrics.get("val/mAP50") if progress else None
+    metrics = progress.metrics if progress else {}
+    score = next((f"{label} {metrics[name]:.3f}" for name, label in _SCORES.items() if name in metrics), "")
     return [
         wait.run,
         _state(wait),
         duration(wait.elapsed),
         f"{progress.epoch}/{progress.epochs}" if progress else "",
-        f"{score:.3f}" if score is not None else "",
+        score,
         duration(progress.eta) if progress and progress.eta else "",
         f"{wait.gpu:.0%}" if wait.gpu is not None else "",
         f"{wait.memory:.0%}" if wait.memory is not None else "",

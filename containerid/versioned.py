@@ -14,7 +14,8 @@ STAGE = ".cid-promotion-"
 """How folders begin in which a version is made ready, inside the DVC project whose settings count."""
 
 _ADDING, _PUSHING = 1800.0, 7200.0
-_SHOWN = ("test/mAP50", "test/mAP50-95", "val/mAP50", "val/mAP50-95", "speed/inference")
+_QUALITY = ("mAP50", "mAP50-95", "accuracy_top1", "accuracy_top5")
+_SHOWN = (*(f"{split}/{name}" for split in ("test", "val") for name in _QUALITY), "speed/inference")
 
 
 def dvc_files(paths: Sequence[str]) -> Iterator[str]:

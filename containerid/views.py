@@ -40,9 +40,10 @@ def show_run(screen: Screen, run: Run, versions: Sequence[str] = ()) -> None:
         ("outputs", _outputs(run)),
         ("promoted to", ", ".join(versions)),
     ]
-    for label, value in rows:
-        if value:
-            screen.say(f"  {label:<15} {value}")
+    told = [(label, value) for label, value in rows if value]
+    wide = max(15, *(len(label) for label, _ in told))
+    for label, value in told:
+        screen.say(f"  {label:<{wide}} {value}")
     show_diagnosis(screen.say, run.diagnosis, said=run.reason)
 
 
@@ -106,17 +107,21 @@ def show_history(screen: Screen, run: Run, registry: Registry) -> None:
         screen.say(f"  {at}  {state}" + (f": {reason}" if reason else ""))
 
 
-_COLUMNS = ("run", "state", "mAP50", "age", "mAP50-95", "backend", "experiment")
+_TOP1 = "top 1"
+_COLUMNS = ("run", "state", "mAP50", _TOP1, "age", "mAP50-95", "backend", "experiment")
 """Columns of the list; a narrow terminal lacks the last ones."""
 
 
 def show_runs(screen: Screen, runs: Sequence[Run]) -> None:
     """All runs, the newest first; a narrow terminal gets fewer columns, each of them whole."""
-    rows = [_cells(run) for run in runs]
-    widths = [max(map(len, column)) for column in zip(_COLUMNS, *rows, strict=True)]
+    found = [_cells(run) for run in runs]
+    # Who trains no classifier sees no column for them.
+    columns = [name for at, name in enumerate(_COLUMNS) if name != _TOP1 or any(row[at] for row in found)]
+    rows = [[cell for name, cell in zip(_COLUMNS, row, strict=True) if name in columns] for row in found]
+    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
     fitting = [count for count in range(1, len(widths) + 1) if sum(widths[:count]) + 2 * (count - 1) <= screen.width]
     count = max(fitting, default=1)
-    screen.table(_COLUMNS[:count], (row[:count] for row in rows))
+    screen.table(columns[:count], (row[:count] for row in rows))
 
 
 def show_ghosts(screen: Screen, ghosts: "Sequence[Ghost]") -> None:
@@ -134,8 +139,8 @@ def show_items(screen: Screen, items: "Sequence[Item]") -> None:
 
 def _cells(run: Run) -> list[str]:
     metrics = run.result.metrics if run.result else {}
-    first, second = (f"{metrics[name]:.3f}" if name in metrics else "" for name in _TOP[:2])
-    return [run.run, str(run.state), first, age(run), second, run.backend, run.experiment]
+    first, second, right = (f"{metrics[name]:.3f}" if name in metrics else "" for name in (*_TOP[:2], _SURE[0]))
+    return [run.run, str(run.state), first, right, age(run), second, run.backend, run.experiment]
 
 
 def age(run: Run) -> str:

@@ -8,7 +8,7 @@ from containerid.runs.promotion import Promotion
 from containerid.text import size
 from containerid.views import near
 
-_METRICS = ("val/mAP50", "test/mAP50")
+_METRICS = ("val/mAP50", "test/mAP50", "val/accuracy_top1", "test/accuracy_top1")
 
 
 def show_promotion(screen: Screen, made: Promotion) -> None:
@@ -28,11 +28,12 @@ def show_models(screen: Screen, models: Sequence[Listed]) -> None:
     if not models:
         screen.say("no model was promoted yet: cid promote RUN")
         return
+    known = [name for name in _METRICS if any(name in each.facts for each in models)]
     rows = (
-        (each.version, *(each.facts.get(name, "") for name in _METRICS), each.facts.get("run", ""), each.commit[:7])
+        (each.version, *(each.facts.get(name, "") for name in known), each.facts.get("run", ""), each.commit[:7])
         for each in models
     )
-    screen.table(("version", *_METRICS, "run", "commit"), rows)
+    screen.table(("version", *known, "run", "commit"), rows)
 
 
 def show_model(screen: Screen, model: Examined) -> None:

@@ -189,7 +189,7 @@ def test_several_runs_are_one_live_table(monkeypatch):
     rows = [
         line.split() for line in shown.splitlines() if line.lstrip("\x1b[0123456789;AKmh").startswith(("a-1", "b-1"))
     ]
-    assert ["a-1", "running", "1m01s", "2/5", "0.500", "5m00s", "93%", "60%", "0.02", "h"] in rows
+    assert ["a-1", "running", "1m01s", "2/5", "mAP50", "0.500", "5m00s", "93%", "60%", "0.02", "h"] in rows
     assert any(row[:3] == ["b-1", "stalled", "1m02s"] for row in rows)
 
 

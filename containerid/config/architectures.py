@@ -9,10 +9,12 @@ from containerid.config.arguments import Wrong
 from containerid.config.rules import suggestion
 from containerid.config.trainers import is_timm
 
+CLASSIFY = "classify"
+"""The task of a model that tells the classes of images, and finds no boxes."""
 _SIZES = "nsmlx"
 _TASKS = ("", "-seg", "-cls", "-pose", "-obb")
 _FILES = (".pt", ".yaml", ".yml")
-_NAMED = {"-seg": "segment", "-cls": "classify", "-pose": "pose", "-obb": "obb", "-sem": "semantic", "-depth": "depth"}
+_NAMED = {"-seg": "segment", "-cls": CLASSIFY, "-pose": "pose", "-obb": "obb", "-sem": "semantic", "-depth": "depth"}
 
 
 def _names(family: str, sizes: str, suffixes: tuple[str, ...] = ("",)) -> set[str]:
@@ -50,7 +52,7 @@ BUILDABLE = frozenset(
 def task(name: str) -> str:
     """What a model of this name does: `detect`, unless it is called after something else."""
     if is_timm(name):
-        return "classify"
+        return CLASSIFY
     stem = Path(name).name.partition(".")[0]
     return next((its for suffix, its in _NAMED.items() if stem.endswith(suffix) or f"{suffix}-" in stem), "detect")
 

@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from containerid.config import arguments
+from containerid.config import arguments, classifiers
+from containerid.config.classifiers import TIMM
 from containerid.config.faults import Problem
 
-TIMM = "timm/"
-"""What the architecture of an image classifier of timm begins with: `timm/resnet18`."""
 IMGSZ = 224
 """Pixels, the side that most classifiers were made for."""
 KNOWN: Mapping[str, frozenset[str]] = {
@@ -49,8 +48,8 @@ def honoured(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def refused(document: Mapping[str, Any]) -> Iterator[Problem]:
     """What timm would not honour: each parameter by its name, unless its value asks for nothing."""
-    if not str(_section(document, "model").get("architecture")).removeprefix(TIMM):
-        yield ("model", "architecture"), "must name a model after `timm/`, such as `timm/resnet18`"
+    if reason := classifiers.refused(str(_section(document, "model").get("architecture"))):
+        yield ("model", "architecture"), reason
     for section, known in KNOWN.items():
         for key, value in _section(document, section).items():
             name = arguments.spelling(str(key))

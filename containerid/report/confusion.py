@@ -12,18 +12,23 @@ _MATRIX = 16
 _CONFUSIONS = 25
 
 
-def blocks(confusion: Doc) -> Iterator[Block]:
-    """The matrix as a table, or its largest entries; nothing where it is none."""
+def blocks(confusion: Doc, *, boxes: bool = True) -> Iterator[Block]:
+    """The matrix as a table, or its largest entries; nothing where it is none.
+
+    Args:
+        confusion: `names` and `matrix`.
+        boxes: it counts boxes, the last name may be `background`: nothing is there, or nothing was seen. Else images.
+    """
     names, matrix = confusion.texts("names"), confusion.rows("matrix")
     if not names or len(matrix) != len(names) or any(len(row) != len(names) for row in matrix):
         return
     at = confusion.number("conf")
     where = f" at confidence {at:g}" if at is not None else ""
     if len(names) > _MATRIX:
-        yield from _confusions(names, matrix, where)
+        yield from _confusions(names, matrix, where, "boxes" if boxes else "images")
         return
     told = f"What was taken for what{where}: rows are predictions, columns are the truth"
-    background = names[-1] == "background"
+    background = boxes and names[-1] == "background"
     head = ["", *(f"{name} (nothing there)" if background and name is names[-1] else name for name in names)]
     labels = [*names[:-1], "not seen"] if background else names
     rows = [[label, *(wording.count(cell) for cell in row)] for label, row in zip(labels, matrix, strict=True)]
@@ -51,7 +56,7 @@ def _shade(cell: float, whole: float) -> int:
     return min(9, math.ceil(9 * cell / whole)) if math.isfinite(cell) and whole > 0 and cell > 0 else 0
 
 
-def _confusions(names: Sequence[str], matrix: Sequence[Sequence[float]], where: str) -> Iterator[Block]:
+def _confusions(names: Sequence[str], matrix: Sequence[Sequence[float]], where: str, counted: str) -> Iterator[Block]:
     cells = [
         (cell, names[true], names[predicted])
         for predicted, row in enumerate(matrix)
@@ -61,4 +66,4 @@ def _confusions(names: Sequence[str], matrix: Sequence[Sequence[float]], where: 
     worst = sorted(cells, key=lambda each: -each[0])[:_CONFUSIONS]
     rows = [[true, predicted, wording.count(cell)] for cell, true, predicted in worst]
     if rows:
-        yield Table(f"The most frequent confusions{where}", ["what is there", "taken for", "boxes"], rows, {2})
+        yield Table(f"The most frequent confusions{where}", ["what is there", "taken for", counted], rows, {2})

@@ -23,16 +23,21 @@ def section(outputs: Outputs) -> Section:
     """The section about the training."""
     history = outputs.history
     blocks: list[Block] = []
-    if found := charts(history):
+    if found := charts(history, outputs.metadata.number("best_epoch")):
         blocks.append(Charts(found))
     if table := _table(history):
         blocks.append(More(f"Every number of {len(table.rows)} epochs", [table]))
     return Section("Training", blocks)
 
 
-def charts(history: Mapping[str, Sequence[float]]) -> list[Chart]:
-    """Losses of training beside those of validation, metrics, and the learning rate."""
-    best = best_epoch(history)
+def charts(history: Mapping[str, Sequence[float]], best: float | None = None) -> list[Chart]:
+    """Losses of training beside those of validation, metrics, and the learning rate.
+
+    Args:
+        history: the columns of results.csv.
+        best: the best epoch, where it is known; else it is looked up.
+    """
+    best = best_epoch(history) if best is None else best
     mark = (best, f"best: {best:.0f}") if best is not None else None
     epochs, shares = (
         Axes(x="epoch", low=0, whole=True, mark=mark),
@@ -63,7 +68,7 @@ def best_epoch(history: Mapping[str, Sequence[float]]) -> float | None:
     column = next((name for name in _FITNESS if name in history), "")
     pairs = zip(history.get(column, ()), history.get("epoch", ()), strict=True)
     finite = [(value, epoch) for value, epoch in pairs if math.isfinite(value) and math.isfinite(epoch)]
-    return max(finite, key=lambda pair: pair[0])[1] if len(finite) > 1 else None
+    return max(finite)[1] if len(finite) > 1 else None
 
 
 def _losses(history: Mapping[str, Sequence[float]]) -> dict[str, str]:

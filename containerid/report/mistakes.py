@@ -6,6 +6,7 @@ from containerid.report.page import GOOD, Block, Gallery, More, Note, Section, T
 from containerid.report.pictures import GUESS, TRUE, Box, Picture
 
 _PICTURES = 12
+_PERFECT = "Every box of every image was found, and nothing else was."
 _BYTES = 1_600_000
 """Of pictures in all: a page has to fit into a mail."""
 
@@ -15,15 +16,36 @@ def section(outputs: Outputs) -> Section:
     mistakes = outputs.evaluation["mistakes"]
     if not mistakes:
         return Section("Mistakes", _examples(outputs))
+    classifies = outputs.classifies
     worst = [each for each in mistakes.docs("worst") if (each.number("score") or 0) > 0]
     if not worst and not mistakes.number("images_with_errors"):
-        return Section("Mistakes", [Note("Every box of every image was found, and nothing else was.", GOOD)])
-    blocks: list[Block] = [Words(_told(outputs.evaluation))]
+        perfect = "Every image was told right." if classifies else _PERFECT
+        return Section("Mistakes", [Note(perfect, GOOD)])
+    blocks: list[Block] = [Words(_told_of_classes(outputs.evaluation) if classifies else _told(outputs.evaluation))]
     names = outputs.evaluation.texts("names")
     blocks += _gallery(outputs, worst, names)
     if worst:
-        blocks.append(More("The worst images by name", [_by_name(worst)]))
+        blocks.append(More("The worst images by name", [_by_class(worst) if classifies else _by_name(worst)]))
     return Section("Mistakes", blocks)
+
+
+def _by_class(worst: list[Doc]) -> Table:
+    rows = [
+        [each.text("image"), each.text("true"), each.text("predicted"), wording.share(each.number("confidence"))]
+        for each in worst
+    ]
+    return Table("The surest first", ["image", "is", "taken for", "confidence"], rows, {3})
+
+
+def _told_of_classes(evaluation: Doc) -> str:
+    mistakes, images = evaluation["mistakes"], evaluation.number("images")
+    wrong, sure = mistakes.number("images_with_errors") or 0, mistakes.number("sure") or 0
+    return (
+        f"{wording.count(wrong)} of {wording.plural(images or wrong, 'image')} "
+        f"{'is' if wrong == 1 else 'are'} taken for another class"
+        f"{f', {wording.count(sure)} of them at a confidence over 0.8' if sure else ''}. "
+        "Those come first whose answer is surest against the truth; often it is the folder that is wrong."
+    )
 
 
 def _by_name(worst: list[Doc]) -> Table:
@@ -61,11 +83,15 @@ def _picture(outputs: Outputs, mistake: Doc, names: list[str]) -> Picture | None
     image = pictures.load(path, longest=480) if path else None
     if image is None:
         return None
+    name = mistake.text("image")
+    if outputs.classifies:
+        title = f"{mistake.text('true')}, taken for {mistake.text('predicted')}"
+        told = f"{wording.share(mistake.number('confidence'))}; {name.rpartition('/')[2]}"
+        return pictures.draw(image, f"{name}: {title}", told, title)
     boxes = [box for each in mistake.docs("true") if (box := _box(each, TRUE, names))]
     boxes += [box for each in mistake.docs("predicted") if (box := _box(each, GUESS, names))]
     kinds = ((mistake.number(kind) or 0, kind) for kind in ("missed", "false", "confused"))
     title = ", ".join(f"{number:.0f} {kind}" for number, kind in kinds if number)
-    name = mistake.text("image")
     drawn = (f"{'there' if box.kind == TRUE else 'predicted'}: {box.label or 'found'}" for box in boxes[:12])
     alt = f"{name}: {title}; {'; '.join(drawn)}"
     return pictures.draw(image, alt, name.rpartition("/")[2], title, boxes)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from containerid.config import architectures
 from containerid.job import RESULT_FILE
 
 METADATA_FILE = "metadata.json"
@@ -133,6 +134,12 @@ class Outputs:
     def metrics(self) -> dict[str, float]:
         """Flat; of the result, which is written last."""
         return {**self.metadata["metrics"].numbers(), **self.result["metrics"].numbers()}
+
+    @property
+    def classifies(self) -> bool:
+        """The model tells classes of images, and finds no boxes."""
+        named = self.metadata.text("architecture") or self.params["model"].text("architecture")
+        return (self.evaluation.text("task") or architectures.task(named)) == architectures.CLASSIFY
 
     def text(self, key: str) -> str:
         """What the first document that knows it says."""

@@ -24,7 +24,7 @@ from containerid.report.page import (
 )
 
 _TILES = ("mAP50", "mAP50-95", "precision", "recall", "accuracy_top1", "accuracy_top5")
-_INTERVALS = ("mAP50", "mAP50-95")
+_INTERVALS = ("mAP50", "mAP50-95", "accuracy_top1", "accuracy_top5")
 """Those whose interval is of the number itself; precision and recall have theirs at the thresholds of params.yaml."""
 _PLOTS = ("confusion_matrix.png", "BoxPR_curve.png", "BoxF1_curve.png", "MaskPR_curve.png", "results.png")
 
@@ -66,10 +66,11 @@ def section(outputs: Outputs) -> Section:
             Note("There is no test split: these images also chose the best epoch, so the numbers flatter.", WARN)
         )
     blocks += [each for each in (_gates(outputs), _metrics(outputs), _per_class(outputs)) if each]
-    curves = _curves(outputs.evaluation)
+    curves = _curves(outputs.evaluation) if not outputs.classifies else _accuracy(outputs.evaluation["curves"])
     blocks += [Charts(curves)] if curves else []
     blocks += _operating(outputs.evaluation)
-    blocks += confusion.blocks(outputs.evaluation["confusion"] or outputs.metadata["confusion"])
+    taken = outputs.evaluation["confusion"] or outputs.metadata["confusion"]
+    blocks += confusion.blocks(taken, boxes=not outputs.classifies)
     blocks += _speed(outputs)
     if not outputs.evaluation and (plots := _plots(outputs)):
         blocks.append(plots)
@@ -136,16 +137,43 @@ def _per_class(outputs: Outputs) -> Table | None:
     shares = ("precision", "recall", "f1", "mAP50", "mAP50-95")
     shown = [name for name in shares if any(name in each for each in measured)]
     counts = [name for name in ("images", "boxes") if any(name in each for each in measured)]
-    rows = [
+    known = _intervals_by_class(outputs.evaluation)
+    rows: list[list[Text]] = [
         [
             each.text("name"),
             *(wording.count(each.number(name)) for name in counts),
-            *(wording.share(each.number(name)) for name in shown),
+            *(_within(each.number(name), known.get(each.text("name"), Doc())[name]) for name in shown),
         ]
         for each in measured
     ]
     head = ["class", *counts, *(name.upper() if name == "f1" else name for name in shown)]
-    return Table("Each class", head, rows, range(1, len(head))) if rows else None
+    told = "Each class; recall is the share of its images that are right" if outputs.classifies else "Each class"
+    told += "; behind it, what other images of the same kind would have given, 95 times in 100" if known else ""
+    return Table(told, head, rows, range(1, len(head))) if rows else None
+
+
+def _intervals_by_class(evaluation: Doc) -> dict[str, Doc]:
+    names, intervals = evaluation.texts("names"), evaluation["intervals"].docs("per_class")
+    return dict(zip(names, intervals, strict=True)) if len(names) == len(intervals) else {}
+
+
+def _within(number: float | None, interval: Doc) -> Text:
+    low, high = interval.number("low"), interval.number("high")
+    if low is None or high is None:
+        return wording.share(number)
+    return Cell(wording.share(number), note=f"{wording.share(low)}–{wording.share(high)}")
+
+
+def _accuracy(curves: Doc) -> list[Chart]:
+    """What is gained, and what is lost, by asking a classifier for more confidence."""
+    confidence = curves.row("confidence")
+    lines = [
+        _line("right, of those answered", confidence, curves.row("accuracy")),
+        _line("answered", confidence, curves.row("answered")),
+    ]
+    axes = Axes(x="confidence asked for", low=0, high=1, span=(0, 1))
+    drawn = line_chart("Accuracy over confidence", lines, axes, last=False)
+    return [drawn] if drawn else []
 
 
 def _curves(evaluation: Doc) -> list[Chart]:

@@ -10,7 +10,8 @@ from containerid.dvc import upward
 from containerid.errors import CidError
 from containerid.runs.registry import Run
 
-METRIC = "val/mAP50"
+METRICS = ("val/mAP50", "val/accuracy_top1")
+"""Of a detector, and of a classifier."""
 _LAST = "report"
 """The phase in which a run that was trained to its end ends, its gates met or not."""
 
@@ -42,14 +43,15 @@ class Standing:
         return {**asdict(self), "difference": round(self.value - self.best, 6)}
 
 
-def stand(run: Run, runs: Iterable[Run], metric: str = METRIC) -> Standing | None:
+def stand(run: Run, runs: Iterable[Run], metric: str = "") -> Standing | None:
     """How far a run is from the best of its experiment that is older; None without either.
 
     Args:
         run: that was trained to its end.
         runs: of the registry. Quick ones, other experiments and those that ended on the way do not count.
-        metric: of the results; more is better.
+        metric: of the results; more is better. The first of `METRICS` that the run has, unless another is named.
     """
+    metric = metric or next((name for name in METRICS if _value(run, name) is not None), METRICS[0])
     value = _value(run, metric)
     if value is None:
         return None

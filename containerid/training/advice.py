@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import Any
 
 from containerid.training import curves
-from containerid.training.curves import FITNESS, Row
+from containerid.training.curves import Row
 from containerid.training.session import Session
 
 _RISE = 0.005
@@ -25,12 +25,13 @@ class Case:
     """All that the rules look at.
 
     Attributes:
+        classifies: it tells classes of images, and finds no boxes.
         rows: of results.csv.
         epochs: that were asked for.
         metrics: flat.
-        boxes: true boxes of each class, over all splits.
+        counted: true boxes of each class, or images of it, over all splits.
         per_class: class name to its metrics on the test split.
-        sure: boxes that count as false though the model is sure of them.
+        sure: boxes that count as false, or images that are taken for another class, though the model is sure.
         operating: precision and recall at the configured thresholds; empty where they were not measured.
         unmet: metrics whose gates are not met.
         imgsz: pixels.
@@ -39,12 +40,28 @@ class Case:
     rows: Sequence[Row] = ()
     epochs: int = 0
     metrics: Mapping[str, float] = field(default_factory=dict)
-    boxes: Mapping[str, int] = field(default_factory=dict)
+    classifies: bool = False
+    counted: Mapping[str, int] = field(default_factory=dict)
     per_class: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     sure: int = 0
     operating: Mapping[str, Any] = field(default_factory=dict)
     unmet: Sequence[str] = ()
     imgsz: int = 640
+
+    @property
+    def quality(self) -> str:
+        """The metric that says how good it is."""
+        return "accuracy_top1" if self.classifies else "mAP50"
+
+    @property
+    def items(self) -> str:
+        """What a class is counted in."""
+        return "images" if self.classifies else "boxes"
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """How good each class is; recall is the accuracy of one class."""
+        return {name: row["recall" if self.classifies else "mAP50"] for name, row in self.per_class.items()}
 
 
 def give(session: Session, unmet: Sequence[str]) -> None:
@@ -58,9 +75,9 @@ def _case(session: Session, unmet: Sequence[str]) -> Case:
         rows=curves.read(session.out),
         epochs=training.epochs,
         metrics=session.metrics,
-        # A classifier's images have no boxes, and its classes no mAP.
-        boxes=session.report.classes if session.view else {},
-        per_class=told.get("per_class", {}) if session.view else {},
+        classifies=session.params.model.task == "classify",
+        counted=session.report.classes,
+        per_class=told.get("per_class", {}),
         sure=told.get("sure_and_false", 0),
         operating=told.get("operating", {}),
         unmet=unmet,
@@ -80,22 +97,29 @@ def advise(case: Case) -> list[str]:
 
 
 def _learned_nothing(case: Case) -> Iterator[str]:
-    score = case.metrics.get("val/mAP50")
-    if score is not None and not score >= _NOTHING:
-        yield (
-            f"it learned next to nothing (val/mAP50 {score:.3f}): look at train_batch0.jpg whether the boxes lie "
-            "right, start from published weights (model.pretrained: true), or train for longer"
-        )
+    score, common = case.metrics.get(f"val/{case.quality}"), max(case.counted.values(), default=0)
+    blind = common / sum(case.counted.values()) if case.classifies and common else 0.0
+    if score is None or score >= blind + _NOTHING:
+        return
+    said = f"it learned next to nothing (val/{case.quality} {score:.3f}"
+    if case.classifies:
+        said += f", and always saying the most frequent class would give {blind:.3f}): look whether the folders hold"
+        said += " the images of their class"
+    else:
+        said += "): look at train_batch0.jpg whether the boxes lie right"
+    yield f"{said}, start from published weights (model.pretrained: true), or train for longer"
 
 
 def _still_rising(case: Case) -> Iterator[str]:
     tail = _tail(case.rows)
     if len(case.rows) < max(case.epochs, 2 * tail):
         return
+    what = "val/accuracy" if case.classifies else "val/mAP50-95"
     last, before = (_mean(case.rows, part) for part in (slice(-tail, None), slice(-2 * tail, -tail)))
-    if last is not None and before is not None and last - before > _RISE:
+    # What is nearly perfect has nowhere to rise to.
+    if last is not None and before is not None and last - before > _RISE and last < 1 - _RISE:
         yield (
-            f"val/mAP50-95 still rose at the end ({last - before:+.3f} over the last {tail} epochs): "
+            f"{what} still rose at the end ({last - before:+.3f} over the last {tail} epochs): "
             f"more epochs, such as --set training.epochs={2 * case.epochs}"
         )
 
@@ -106,46 +130,53 @@ def _overfits(case: Case) -> Iterator[str]:
     tail = _tail(case.rows)
     if len(pairs) < 2 * tail or len(pairs) < len(case.rows):
         return
-    lowest = min(range(len(pairs)), key=lambda at: pairs[at][1])
+    lowest = min(range(len(pairs) - tail), key=lambda at: pairs[at][1])
     train, val = (fmean(pair[side] for pair in pairs[-tail:]) for side in (0, 1))
+    varied = "scale, erasing, hsv_v" if case.classifies else "mixup, scale, hsv_v"
     if val > _OVERFIT * pairs[lowest][1] and train < pairs[lowest][0]:
         yield (
             f"the loss on val rises since epoch {lowest + 1} while that on train falls: it learns the training images "
-            "by heart; more images, more augmentation (augmentation.mixup, scale, hsv_v), or a smaller model"
+            f"by heart; more images, more augmentation (augmentation.{varied}), or a smaller model"
         )
 
 
 def _differs_on_test(case: Case) -> Iterator[str]:
-    val, test = (case.metrics.get(f"{split}/mAP50") for split in ("val", "test"))
+    val, test = (case.metrics.get(f"{split}/{case.quality}") for split in ("val", "test"))
     if val is not None and test is not None and val - test > _GAP:
         yield (
-            f"it is worse on test than on val (mAP50 {test:.3f} against {val:.3f}): the splits differ; "
+            f"it is worse on test than on val ({case.quality} {test:.3f} against {val:.3f}): the splits differ; "
             "split anew so that each holds every kind of scene, and look for near-duplicates between train and val"
         )
 
 
-def _few_boxes(case: Case) -> Iterator[str]:
-    scores = {name: row["mAP50"] for name, row in case.per_class.items()}
-    few = {name: count for name, count in case.boxes.items() if count < _FEW and not scores.get(name, 0) >= _GOOD}
+def _few_of_a_class(case: Case) -> Iterator[str]:
+    scores = case.scores
+    few = {name: count for name, count in case.counted.items() if count < _FEW and not scores.get(name, 0) >= _GOOD}
     if few:
         shown = ", ".join(f"{name} {count}" for name, count in sorted(few.items(), key=lambda it: it[1])[:5])
-        yield f"few boxes of a class ({shown}, over all splits): label more of it before anything else"
+        yield f"few {case.items} of a class ({shown}, over all splits): label more of it before anything else"
 
 
 def _weak_class(case: Case) -> Iterator[str]:
-    scores = {name: row["mAP50"] for name, row in case.per_class.items()}
+    scores = case.scores
     if len(scores) > 1:
         weakest = min(scores, key=lambda name: scores[name])
+        metric = "recall" if case.classifies else "mAP50"
         rest = fmean(score for name, score in scores.items() if name != weakest)
         if rest - scores[weakest] > _WEAK:
             yield (
-                f"{weakest} is the weakest class (mAP50 {scores[weakest]:.3f}, the others {rest:.3f}): "
+                f"{weakest} is the weakest class ({metric} {scores[weakest]:.3f}, the others {rest:.3f}): "
                 "more images of it, and look whether its labels agree with each other"
             )
 
 
 def _unlabelled(case: Case) -> Iterator[str]:
-    if case.sure >= _SEVERAL:
+    if case.sure >= _SEVERAL and case.classifies:
+        yield (
+            f"{case.sure} images are taken for another class though the model is sure: look at the worst mistakes "
+            "whether they lie in the wrong folder"
+        )
+    elif case.sure >= _SEVERAL:
         yield (
             f"{case.sure} boxes count as false though the model is sure of them: look at the worst mistakes whether "
             "it is the labels that are missing"
@@ -171,13 +202,16 @@ def _leans(case: Case) -> Iterator[str]:
 
 def _slow(case: Case) -> Iterator[str]:
     if any(name.startswith("speed/") for name in case.unmet):
-        yield f"too slow on this hardware: a smaller model (n is the fastest), or a smaller imgsz (now {case.imgsz})"
+        fastest = "" if case.classifies else " (n is the fastest)"
+        yield f"too slow on this hardware: a smaller model{fastest}, or a smaller imgsz (now {case.imgsz})"
 
 
 def _stopped_early(case: Case) -> Iterator[str]:
     quality = [name for name in case.unmet if not name.startswith("speed/")]
     if quality and 0 < len(case.rows) < case.epochs:
-        at = curves.best(case.rows).get("epoch")
+        top = curves.fitness(curves.best(case.rows))
+        # Of equals the first: from there on it has waited for something better.
+        at = next((row.get("epoch") for row in case.rows if top is not None and curves.fitness(row) == top), None)
         yield (
             f"it stopped after epoch {len(case.rows)} of {case.epochs}"
             f"{f', nothing being better than epoch {at:.0f}' if at else ''}: more epochs will not help; "
@@ -191,7 +225,7 @@ _RULES: tuple[Callable[[Case], Iterator[str]], ...] = (
     _overfits,
     _stopped_early,
     _differs_on_test,
-    _few_boxes,
+    _few_of_a_class,
     _weak_class,
     _unlabelled,
     _leans,
@@ -205,5 +239,5 @@ def _tail(rows: Sequence[Row]) -> int:
 
 
 def _mean(rows: Sequence[Row], part: slice) -> float | None:
-    values = [row[FITNESS] for row in rows[part] if FITNESS in row]
+    values = [value for row in rows[part] if (value := curves.fitness(row)) is not None]
     return fmean(values) if values else None

@@ -1,14 +1,18 @@
 """results.csv: what each epoch reached."""
 
 import csv
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from statistics import fmean
 
 Row = dict[str, float]
 FILE = "results.csv"
 FITNESS = "metrics/mAP50-95(B)"
-"""By which Ultralytics chooses the best epoch."""
+"""By which Ultralytics chooses the best epoch of a detector."""
+_ACCURACY = ("metrics/accuracy_top1", "metrics/accuracy_top5")
+"""Whose mean it takes of a classifier."""
 
 
 def read(out: Path) -> list[Row]:
@@ -27,15 +31,21 @@ def read(out: Path) -> list[Row]:
     return rows
 
 
+def fitness(row: Row) -> float | None:
+    """How good an epoch was, as Ultralytics rates it; None where nothing says so."""
+    found = [row[name] for name in ((FITNESS,) if FITNESS in row else _ACCURACY) if name in row]
+    return fmean(found) if found and not math.isnan(sum(found)) else None
+
+
 def best(rows: Sequence[Row]) -> Row:
-    """The epoch with the best fitness, the first of equals; empty where nothing says which it is."""
-    rated = [row for row in rows if row.get(FITNESS) == row.get(FITNESS) and FITNESS in row]
-    return max(rated, key=lambda row: row[FITNESS]) if rated else {}
+    """The epoch with the best fitness, of equals the last: Ultralytics keeps its weights. Empty where none is rated."""
+    rated = [(rating, number) for number, row in enumerate(rows) if (rating := fitness(row)) is not None]
+    return rows[max(rated)[1]] if rated else {}
 
 
 def loss(row: Row, split: str) -> float | None:
     """The sum of an epoch's losses on `train` or `val`; None where it has none."""
-    losses = [value for name, value in row.items() if name.startswith(f"{split}/") and name.endswith("_loss")]
+    losses = [value for name, value in row.items() if name.startswith(f"{split}/") and name.endswith("loss")]
     return sum(losses) if losses else None
 
 

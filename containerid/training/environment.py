@@ -13,7 +13,7 @@ from typing import Any
 
 from containerid.errors import RunFailed
 
-_TOLD = ("containerid", "ultralytics", "torch", "torchvision", "numpy", "opencv-python", "dvc", "wandb")
+_TOLD = ("containerid", "ultralytics", "timm", "torch", "torchvision", "numpy", "opencv-python", "dvc", "wandb")
 
 
 def kind(environ: Mapping[str, str] = os.environ, prefix: str = sys.prefix) -> str:

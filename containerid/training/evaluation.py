@@ -1,8 +1,8 @@
 """evaluation.json: all that was found out about the best weights, in plain JSON, for the report and for programs.
 
-A key is missing where its part does not fit the task (a classifier has no boxes) or could not be made; the log says
-why. Fractions are in [0, 1], times in milliseconds, boxes are left, top, right, bottom in fractions of the image;
-boxes that are not upright stand as the upright ones around them. At most 200 KB.
+A key is missing where its part does not fit the task or could not be made; the log says why. Fractions are in [0, 1],
+times in milliseconds, boxes are left, top, right, bottom in fractions of the image; boxes that are not upright stand as
+the upright ones around them. At most 200 KB.
 
 - `version` 1, `task`, `split` (`test`, or `val` where there is no test split: its numbers flatter), `images` and true
   `boxes` of that split, `names` of the classes by index.
@@ -30,6 +30,19 @@ boxes that are not upright stand as the upright ones around them. At most 200 KB
   of `width` and `height` px, with nothing drawn on it, and the boxes to draw: `true` with `class`, `box`, `found`;
   `predicted` with `class`, `box`, `confidence` and `kind` (`true`, `false`, `confused`); `left_out` says how many are
   missing from the two lists.
+
+Of a classifier, whoever trained it:
+
+- `metrics`: `accuracy_top1`, `accuracy_top5`. No `boxes`, `best`, `wanted` or `operating`.
+- `per_class`: `index`, `name`, `images`, `precision`, `recall` (which is the accuracy of a class) and `f1`.
+- `curves`: 101 points over `confidence`: `answered`, the share of images whose answer is at least so confident, and
+  `accuracy` among these; null where there are none.
+- `confusion`: images, `matrix[predicted][true]`; `names` are the classes alone.
+- `intervals`: of `accuracy_top1` and `accuracy_top5`, and `per_class` of `precision` and `recall` in the order of
+  `names`, up to 100 classes.
+- `mistakes`: `images_with_errors`, `sure` (wrong at a confidence over 0.8), and `worst`: `image`, `score` (how much
+  likelier the model finds its answer than the truth), `true` and `predicted` by name, `confidence`, `chance` (that the
+  truth was given), and the `picture` of the first 12.
 """
 
 import json

@@ -1,6 +1,6 @@
 """How far the metrics would have swung with other images of the same kind: percentile bootstrap over images."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,49 @@ def bootstrap(first: Sequence[Sighting], counts: NDArray[np.int64], seed: int) -
     return found
 
 
+def of_classes(
+    said: NDArray[np.int64], true: NDArray[np.int64], among: NDArray[np.bool_], classes: int, seed: int
+) -> dict[str, Any]:
+    """The 95 % intervals of a classifier's accuracy, and of precision and recall of each class.
+
+    Args:
+        said: (images,): the class that was said.
+        true: (images,): the class that it is.
+        among: (images,): the true class is among the five likeliest.
+        classes: how many there are.
+        seed: of the draws.
+
+    Raises:
+        TooMuch: fewer than 100 resamples would fit into the work that it may cost.
+    """
+    resamples = min(RESAMPLES, _WORK // max(len(true) + classes, 1))
+    if resamples < _FEWEST:
+        raise TooMuch(f"{len(true)} images are too many to be drawn {_FEWEST} times")
+
+    def rates(weights: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Right, right among five, then precision of each class, then recall of each."""
+        hits, calls, truths = (
+            np.bincount(each, weights * chosen, minlength=classes)
+            for each, chosen in ((true, said == true), (said, 1), (true, 1))
+        )
+        with np.errstate(invalid="ignore"):
+            shares = np.array([(weights * (said == true)).sum(), (weights * among).sum()]) / weights.sum()
+            return np.concatenate([shares, hits / calls, hits / truths])
+
+    measured = rates(np.ones(len(true), dtype=np.int64))
+    drawn = np.stack([rates(weights) for weights in _draws(len(true), resamples, seed)])
+    each = [_interval(float(value), drawn[:, column]) for column, value in enumerate(measured)]
+    of_each = zip(each[2 : 2 + classes], each[2 + classes :], strict=True)
+    return {
+        "level": _LEVEL,
+        "resamples": int(resamples),
+        "seed": seed,
+        "accuracy_top1": each[0],
+        "accuracy_top5": each[1],
+        "per_class": [{"precision": precise, "recall": found} for precise, found in of_each],
+    }
+
+
 def mean_averages(rows: Sequence[precision.Row], weights: NDArray[np.int64]) -> NDArray[np.float64]:
     """(copies, 2): mAP50 and mAP50-95 of each weighting of the images, over the classes that it holds."""
     found = np.full((len(weights), len(rows), 2), np.nan)
@@ -71,8 +114,14 @@ def _work(rows: Sequence[precision.Row]) -> int:
 
 
 def _draw(images: int, resamples: int, seed: int) -> NDArray[np.int64]:
+    return np.stack(list(_draws(images, resamples, seed)))
+
+
+def _draws(images: int, resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """How often each image is in a resample, one resample after the other."""
     chance = np.random.default_rng(seed)
-    return np.stack([np.bincount(chance.integers(0, images, images), minlength=images) for _ in range(resamples)])
+    for _ in range(resamples):
+        yield np.bincount(chance.integers(0, images, images), minlength=images)
 
 
 def _rates(counts: NDArray[np.int64]) -> NDArray[np.float64]:

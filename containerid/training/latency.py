@@ -1,7 +1,7 @@
 """How long the model takes for one image on this hardware, and how large it is."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,27 @@ _KEPT = 16
 _SECONDS = 15.0
 
 
-def measure(model: Any, images: Sequence[Path], **settings: Any) -> dict[str, Any]:
-    """Milliseconds from a decoded image to its boxes, one image at a time, after a warm-up.
+Clock = Callable[[Any], tuple[float, float]]
+"""Has a model answer to one decoded image. Gives the milliseconds that it took, and those of the network alone."""
+
+
+def of_ultralytics(model: Any, **settings: Any) -> Clock:
+    """A model of Ultralytics on its own clock; `settings` are arguments of its `predict`."""
+
+    def clock(picture: Any) -> tuple[float, float]:
+        (found,) = model.predict(picture, verbose=False, **settings)
+        return sum(found.speed.values()), found.speed["inference"]
+
+    return clock
+
+
+def measure(clock: Clock, images: Sequence[Path], read: Callable[[Path], Any]) -> dict[str, Any]:
+    """Milliseconds from a decoded image to its answer, one image at a time, after a warm-up.
 
     Args:
-        model: an Ultralytics model.
+        clock: of the model.
         images: files; the first few are used in turn.
-        settings: arguments of its `predict`.
+        read: decodes one; None where it cannot be read.
 
     Returns:
         `images` that were timed, and `latency` and of it `inference` (the network alone), each median and p95.
@@ -32,10 +46,10 @@ def measure(model: Any, images: Sequence[Path], **settings: Any) -> dict[str, An
     begun = time.monotonic()
     whole, network = [], []
     for number in range(_WARM + _IMAGES):
-        (found,) = model.predict(pictures[number % len(pictures)], verbose=False, **settings)
+        spent, of_network = clock(pictures[number % len(pictures)])
         if number >= _WARM:
-            whole.append(sum(found.speed.values()))
-            network.append(found.speed["inference"])
+            whole.append(spent)
+            network.append(of_network)
         if whole and time.monotonic() - begun > _SECONDS:
             break
     return {"images": len(whole), "latency": _spread(whole), "inference": _spread(network)}
@@ -52,11 +66,15 @@ def throughput(speed: dict[str, float], batch: Any) -> dict[str, Any]:
     return {"images_per_second": round(1000 / spent, 1), "batch": batch}
 
 
-def size(model: Any, file: Path, imgsz: int) -> dict[str, Any]:
+def size(network: Any, file: Path, gflops: float) -> dict[str, Any]:
     """Bytes of the file, parameters, and billions of operations for one image; 0 where these cannot be counted."""
-    flops = import_module("ultralytics.utils.torch_utils").get_flops(model.model, imgsz)
-    parameters = sum(each.numel() for each in model.model.parameters())
-    return {"file": file.name, "bytes": file.stat().st_size, "parameters": parameters, "gflops": round(float(flops), 2)}
+    parameters = sum(each.numel() for each in network.parameters())
+    return {"file": file.name, "bytes": file.stat().st_size, "parameters": parameters, "gflops": round(gflops, 2)}
+
+
+def gflops(model: Any, imgsz: int) -> float:
+    """What Ultralytics counts of its own model."""
+    return float(import_module("ultralytics.utils.torch_utils").get_flops(model.model, imgsz))
 
 
 def _spread(times: Iterable[float]) -> dict[str, float]:

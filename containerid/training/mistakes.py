@@ -3,15 +3,15 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from containerid.training.latency import read
+from containerid.dataset.upright import decode
 from containerid.training.sightings import Sighting
 
 PICTURES = 12
-_LISTED = 60
+LISTED = 60
+"""Images with mistakes that are named; the first of them have pictures."""
 _BOXES = 100
 _SIDE = 480
 _QUALITY = 82
@@ -65,15 +65,9 @@ def describe(found: Sequence[Mistake], view: Path, out: Path, split: str) -> dic
         out: the outputs.
         split: `test` or `val`.
     """
-    worst = [_listed(each, view) for each in found[:_LISTED]]
-    folder = out / split / "worst"
-    # Of an attempt that was ended in the middle.
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for number, (entry, each) in enumerate(zip(worst, found[:PICTURES], strict=False), start=1):
-        picture = folder / f"{number:02}.jpg"
-        if size := _shrink(each.sighting.image, picture):
-            entry.update(picture=picture.relative_to(out).as_posix(), width=size[0], height=size[1])
+    worst = [_listed(each, view) for each in found[:LISTED]]
+    illustrate(worst, [each.sighting.image for each in found], out, split)
+    for entry, each in zip(worst, found[:PICTURES], strict=False):
         entry.update(_boxes(each.sighting))
     return {
         "images_with_errors": len(found),
@@ -85,11 +79,26 @@ def describe(found: Sequence[Mistake], view: Path, out: Path, split: str) -> dic
     }
 
 
+def illustrate(worst: Sequence[dict[str, Any]], images: Sequence[Path], out: Path, split: str) -> None:
+    """Write a small copy of the first images to `<out>/<split>/worst`; their entries get to know it and its size."""
+    folder = out / split / "worst"
+    # Of an attempt that was ended in the middle.
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for number, (entry, image) in enumerate(zip(worst, images[:PICTURES], strict=False), start=1):
+        picture = folder / f"{number:02}.jpg"
+        if size := _shrink(image, picture):
+            entry.update(picture=picture.relative_to(out).as_posix(), width=size[0], height=size[1])
+
+
+def name_of(image: Path, view: Path) -> str:
+    """An image's name from the folder that the set lies in."""
+    return image.relative_to(view).as_posix() if image.is_relative_to(view) else image.name
+
+
 def _listed(each: Mistake, view: Path) -> dict[str, Any]:
-    image = each.sighting.image
-    name = image.relative_to(view).as_posix() if image.is_relative_to(view) else image.name
     counts = {"missed": each.missed, "false": each.false, "confused": each.confused}
-    return {"image": name, "score": each.score, **counts}
+    return {"image": name_of(each.sighting.image, view), "score": each.score, **counts}
 
 
 def _boxes(each: Sighting) -> dict[str, Any]:
@@ -119,14 +128,10 @@ def _corners(box: Any) -> list[float]:
 
 def _shrink(image: Path, picture: Path) -> tuple[int, int] | None:
     """Write a small copy. Returns its width and height, or None where the image cannot be read."""
-    content = read(image)
-    if content is None:
+    small = decode(image)
+    if small is None:
         return None
-    cv2 = import_module("cv2")
-    height, width = content.shape[:2]
-    scale = min(_SIDE / max(height, width), 1)
-    size = max(round(width * scale), 1), max(round(height * scale), 1)
-    small = cv2.resize(content, size, interpolation=cv2.INTER_AREA)
-    _, buffer = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    picture.write_bytes(buffer.tobytes())
+    small.thumbnail((_SIDE, _SIDE))
+    small.save(picture, "JPEG", quality=_QUALITY)
+    size: tuple[int, int] = small.size
     return size

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from containerid.config.trainers import is_timm
 from containerid.training import curves
 from containerid.training.gates import Gate
 from containerid.training.session import Session
@@ -90,7 +91,7 @@ def _metrics(metrics: Mapping[str, float], intervals: Mapping[str, Any]) -> Iter
 
 def _interval(name: str, intervals: Mapping[str, Any]) -> str:
     # Precision and recall have theirs at the configured threshold, not at the best F1.
-    found = intervals.get(name) if name.startswith("mAP") else None
+    found = intervals.get(name) if name.startswith(("mAP", "accuracy")) else None
     return f"{found['low']:.3f} to {found['high']:.3f}" if found else ""
 
 
@@ -130,7 +131,7 @@ def _thresholds(told: Mapping[str, Any]) -> Iterator[str]:
 def _speed(told: Mapping[str, Any]) -> Iterator[str]:
     speed, model = told.get("speed", {}), told.get("model", {})
     rows = []
-    for key, label in (("latency", "one image to its boxes"), ("inference", "the network alone")):
+    for key, label in (("latency", "one image to its answer"), ("inference", "the network alone")):
         if found := speed.get(key):
             rows.append((label, f"{found['median']:.1f} ms (95 % within {found['p95']:.1f} ms)"))
     if found := speed.get("throughput"):
@@ -144,27 +145,32 @@ def _speed(told: Mapping[str, Any]) -> Iterator[str]:
 
 def _mistakes(worst: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     if worst:
-        rows = ((each["image"], str(each["missed"]), str(each["false"])) for each in worst[:_WORST])
-        yield from _table(("image", "missed", "false"), rows)
+        kinds = ("missed", "false") if "missed" in worst[0] else ("true", "predicted", "confidence")
+        rows = ((each["image"], *(str(each[kind]) for kind in kinds)) for each in worst[:_WORST])
+        yield from _table(("image", *kinds), rows)
         yield "\nThe pictures are in report.html."
 
 
 def _data(session: Session) -> Iterator[str]:
-    columns = ("images", "boxes", "backgrounds")
+    columns = {"images": "images", "classes": "classes", "boxes": "boxes", "backgrounds": "without a box"}
     counts = session.report.counts
     if counts:
-        rows = ((split, *(str(row.get(name, "")) for name in columns)) for split, row in counts.items())
-        yield from _table(("split", "images", "boxes", "without a box"), rows)
+        shown = [name for name in columns if any(name in row for row in counts.values())]
+        rows = ((split, *(str(row.get(name, "")) for name in shown)) for split, row in counts.items())
+        yield from _table(("split", *(columns[name] for name in shown)), rows)
         yield ""
     if session.report.classes:
-        yield f"Boxes: {', '.join(f'{name} {count}' for name, count in session.report.classes.items())}."
+        counted = "Images" if session.params.model.task == "classify" else "Boxes"
+        yield f"{counted}: {', '.join(f'{name} {count}' for name, count in session.report.classes.items())}."
     if session.digest:
         yield f"From {session.spec.data.provider}, SHA-256 `{session.digest}`."
 
 
 def _origin(session: Session) -> Iterator[str]:
     spec, versions = session.spec, session.environment.get("versions", {})
-    used = ", ".join(f"{name} {versions[name]}" for name in ("ultralytics", "torch", "containerid") if name in versions)
+    used = ", ".join(
+        f"{name} {versions[name]}" for name in ("ultralytics", "timm", "torch", "containerid") if name in versions
+    )
     rows = {
         "experiment": spec.experiment or "base",
         "code": spec.code.sha and f"`{spec.code.sha}`",
@@ -185,7 +191,11 @@ def _next(session: Session, gates: Sequence[Gate]) -> Iterator[str]:
     yield f"- `cid report {run} --open`: curves, confusion, the worst mistakes"
     if passed:
         yield f"- `cid promote {run}`: make it the next version of the model"
-    if session.best.is_file():
+    if not session.best.is_file():
+        return
+    if is_timm(session.params.model.architecture):
+        yield f"- `cid model runs/{run}/weights/best.pt`: does it load, does it answer, how fast"
+    else:
         yield f"- `yolo predict model=runs/{run}/weights/best.pt source=FOLDER`: look at it on images of your own"
 
 

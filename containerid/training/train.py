@@ -5,14 +5,12 @@ from typing import Any
 
 from containerid.errors import RunFailed, RunPaused
 from containerid.job import Metrics
-from containerid.training import checkpoint, environment, memory, sampling, state, together, tracking, yolo
+from containerid.training import checkpoint, environment, halving, memory, sampling, state, together, tracking, yolo
 from containerid.training.log import say
 from containerid.training.progress import Follower, flat
 from containerid.training.session import Session
 
 _QUICK_EPOCHS, _QUICK_BATCH = 2, 4
-_HALVINGS = 2
-"""How many times a training goes on with half the batch."""
 
 
 def train(session: Session) -> None:
@@ -31,23 +29,14 @@ def train(session: Session) -> None:
 
 
 def _train(session: Session, package: Any) -> Metrics:
-    """Train; where the memory does not do, again from the last checkpoint with half the batch, twice at most."""
-    for left in range(_HALVINGS, -1, -1):
+    def once(left: int) -> Metrics:
         if session.past and session.past.complete:
             return _finish(session, session.past, package)
         if len(session.hardware.indices) > 1 and (found := _together(session, package, left)) is not None:
             return found
-        model = load(session, package)
-        try:
-            return attempt(session, model)
-        except RuntimeError as error:
-            if not (left and memory.is_out(error) and session.batch > 1):
-                raise _explained(error) from error
-        # Not before here: the error's frames held what the attempt had in the GPU's memory.
-        del model
-        memory.free()
-        _halve(session, session.batch)
-    raise AssertionError
+        return attempt(session, load(session, package))
+
+    return halving.train(session, once)
 
 
 def _finish(session: Session, past: checkpoint.Checkpoint, package: Any) -> Metrics:
@@ -75,7 +64,7 @@ def _together(session: Session, package: Any, left: int) -> Metrics | None:
                 return ending.metrics
             if ending.batch < 2 * len(session.hardware.indices):
                 raise together.Apart(ending.error)
-            _halve(session, ending.batch)
+            halving.halve(session, ending.batch)
         raise together.Apart(ending.error)
     except together.Apart as error:
         session.past = checkpoint.last(session.spec, session.out) or session.past
@@ -90,13 +79,6 @@ def _together(session: Session, package: Any, left: int) -> Metrics | None:
 def load(session: Session, package: Any) -> Any:
     """The model that is to be trained, or gone on with."""
     return package.YOLO(str(session.past.path) if session.past else yolo.find_model(session, package))
-
-
-def _halve(session: Session, batch: int) -> None:
-    session.past = checkpoint.last(session.spec, session.out) or session.past
-    after = session.past.epoch if session.past else 0
-    session.log.caution(f"out of memory with batch_size {batch}: it goes on after epoch {after} with {batch // 2}")
-    session.extras.setdefault("halved", []).append({"after_epoch": after, "from": batch, "to": batch // 2})
 
 
 def attempt(session: Session, model: Any, *, first: bool = True) -> Metrics:
@@ -158,8 +140,7 @@ def arguments(session: Session) -> dict[str, Any]:
     Never `resume=True`: on a checkpoint that holds no training it would start another one, on data of its own.
     """
     places = {"data": str(session.view), "save_dir": str(session.out), "device": session.hardware.devices}
-    halvings = session.extras.get("halved")
-    batch = {"batch": halvings[-1]["to"]} if halvings else {}
+    batch = halving.batch(session)
     if session.past:
         return places | {"resume": str(session.past.path)} | batch
     given: dict[str, Any] = session.params.train_arguments()
@@ -195,13 +176,3 @@ def _metrics(model: Any) -> dict[str, float]:
     speed = getattr(trainer.validator, "speed", None) or {}
     found = flat(trainer.metrics, "val")
     return found | ({"speed/inference": float(speed["inference"])} if "inference" in speed else {})
-
-
-def _explained(error: RuntimeError) -> Exception:
-    text = str(error)
-    if memory.is_out(error):
-        return RunFailed("the GPU's memory is too small for it", hint="halve training.batch_size, or lower imgsz")
-    if "DataLoader worker" in text and "killed" in text:
-        say(text)
-        return RunFailed("a data loading process was killed, often for host memory", hint="lower training.workers")
-    return error

@@ -32,7 +32,7 @@ CASES = {
     "it stopped after epoch 40 of 100, nothing being better than epoch 1": Case(rows=FLAT, epochs=100, unmet=QUALITY),
     "it learned next to nothing (val/mAP50 0.010)": Case(metrics={"val/mAP50": 0.01}),
     "worse on test than on val (mAP50 0.800 against 0.900)": Case(metrics={"val/mAP50": 0.9, "test/mAP50": 0.8}),
-    "few boxes of a class (handle 12, over all splits)": Case(boxes={"door": 500, "handle": 12}),
+    "few boxes of a class (handle 12, over all splits)": Case(counted={"door": 500, "handle": 12}),
     "handle is the weakest class (mAP50 0.500, the others 0.900)": Case(
         per_class={"door": {"mAP50": 0.9}, "lock": {"mAP50": 0.9}, "handle": {"mAP50": 0.5}}
     ),
@@ -48,6 +48,39 @@ CASES = {
 }
 
 
+ACCURACY = "metrics/accuracy_top1"
+OF_CLASSIFIERS = {
+    "it learned next to nothing (val/accuracy_top1 0.610, and always saying the most frequent class would give": {
+        "metrics": {"val/accuracy_top1": 0.61}, "counted": {"door": 600, "wall": 400},
+    },
+    "val/accuracy still rose at the end (+0.030 over the last 4 epochs)": {
+        "rows": [{"epoch": at + 1, ACCURACY: 0.3 + 0.0075 * at} for at in range(40)], "epochs": 40,
+    },
+    "the loss on val rises since epoch 11 while that on train falls": {
+        "rows": [
+            {"train/loss": 1 - 0.02 * at, "val/loss": 1 - 0.03 * at if at <= 10 else 0.7 + 0.02 * (at - 10)}
+            for at in range(40)
+        ], "epochs": 40,
+    },
+    "worse on test than on val (accuracy_top1 0.800 against 0.900)": {
+        "metrics": {"val/accuracy_top1": 0.9, "test/accuracy_top1": 0.8},
+    },
+    "few images of a class (wall 12, over all splits)": {"counted": {"door": 500, "wall": 12}},
+    "wall is the weakest class (recall 0.500, the others 0.900)": {
+        "per_class": {"door": {"recall": 0.9}, "wall": {"recall": 0.5}},
+    },
+    "4 images are taken for another class though the model is sure": {"sure": 4},
+    "a smaller model, or a smaller imgsz (now 224)": {"unmet": ["speed/inference"], "imgsz": 224},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("line", OF_CLASSIFIERS)
+def test_a_classifier_gets_advice_about_images_and_not_about_boxes(line):
+    (told,) = advise(Case(classifies=True, **OF_CLASSIFIERS[line]))
+    assert line in told
+    assert "box" not in told
+
+
 @pytest.mark.parametrize(("line", "case"), CASES.items(), ids=[line[:30] for line in CASES])
 def test_advice_comes_with_the_numbers_that_speak_for_it(line, case):
     (found,) = advise(case)
@@ -56,7 +89,7 @@ def test_advice_comes_with_the_numbers_that_speak_for_it(line, case):
 
 GOOD = {
     "metrics": {"val/mAP50": 0.95, "test/mAP50": 0.93},
-    "boxes": {"door": 500, "lock": 40},
+    "counted": {"door": 500, "lock": 40},
     "per_class": {"door": {"mAP50": 0.94}, "lock": {"mAP50": 0.92}},
     "operating": {"confidence": 0.25, "precision": 0.93, "recall": 0.9},
 }

@@ -4,17 +4,20 @@ import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from fakes.legs import Leg, of_folder
+from fakes.legs import Leg, model_of, of_folder
+from fakes.memory import SmallGpu
 from fakes.sets import draw_set
 
 from containerid.dataset import classes, crops, sets
 from containerid.job import Data, Past
 from containerid.training import data as provided
+from containerid.training.classify import loop, phases
 from containerid.training.classify.loop import Loop
-from containerid.training.classify.score import Score
+from containerid.training.hardware import Gpu, Hardware
 from containerid.training.trainers import TRAINERS
 
 EPOCHS = 4
@@ -165,8 +168,8 @@ def test_a_model_that_timm_does_not_know_is_refused_before_it_trains(project: Pa
     leg = Leg(project)
     chosen = CHOSEN | {"model": {"architecture": "timm/resnet81", "pretrained": False}}
     result = leg.run(data=of_folder(folder), params=chosen)
-    assert (result.outcome, result.phase) == ("failed", "validate")
-    assert "has no model resnet81 (did you mean `timm/resnet18`?)" in result.reason
+    assert (leg.code, result.outcome, result.phase) == (7, "failed", "")
+    assert "has no such model (did you mean `timm/resnet18`?)" in result.reason
 
 
 def test_weights_that_cannot_be_had_are_said_and_nothing_is_trained(
@@ -225,7 +228,139 @@ def test_the_digest_of_a_classification_set_covers_its_images(tmp_path: Path, fo
     assert provided.digest(tmp_path / "set") != before
 
 
-def test_precision_and_recall_are_read_off_the_matrix() -> None:
-    found = Score(0.75, 1, 0.1, [[3, 1], [0, 0]], 1).per_class(("a", "b"))
-    assert found["a"] == {"precision": 0.75, "recall": 1.0, "f1": pytest.approx(6 / 7), "images": 3}
-    assert found["b"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "images": 1}
+def evaluation(leg: Leg) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((leg.out / "evaluation.json").read_text())
+    return document
+
+
+@pytest.mark.training
+@pytest.mark.parametrize("model", [CHOSEN["model"], model_of("classify")], ids=["timm", "ultralytics"])
+def test_any_classifier_tells_how_good_it_is_in_the_same_words(project: Path, folder: Path, model: Any) -> None:
+    leg = Leg(project)
+    chosen = CHOSEN | {"model": model, "training": {**CHOSEN["training"], "epochs": 2, "imgsz": 64}, "augmentation": {}}
+    result = leg.run(data=of_folder(folder), params=chosen)
+    assert (leg.code, result.outcome) == (0, "succeeded"), result.reason
+    assert "the run goes on without" not in leg.log()
+    told, test = evaluation(leg), classes.read(folder).splits["test"]
+    assert (told["task"], told["split"], told["images"], told["names"]) == (
+        "classify", "test", len(test), ["background", "door"],
+    )  # fmt: skip
+    assert told["metrics"] == {name: result.metrics[f"test/{name}"] for name in ("accuracy_top1", "accuracy_top5")}
+    matrix = told["confusion"]["matrix"]
+    assert sum(map(sum, matrix)) == len(test)
+    assert (matrix[0][0] + matrix[1][1]) / len(test) == pytest.approx(told["metrics"]["accuracy_top1"])
+    assert [row["images"] for row in told["per_class"]] == [
+        sum(each.parent.name == n for each in test) for n in told["names"]
+    ]
+    assert [row["recall"] for row in told["per_class"]] == [
+        pytest.approx(matrix[at][at] / told["per_class"][at]["images"], abs=1e-4) for at in (0, 1)
+    ]
+    held = told["intervals"]["accuracy_top1"]
+    assert held["value"] == pytest.approx(told["metrics"]["accuracy_top1"], abs=1e-6)
+    assert held["low"] <= held["value"] <= held["high"]
+    assert told["curves"]["answered"][0] == 1
+    assert told["curves"]["accuracy"][0] == pytest.approx(held["value"], abs=1e-4)
+    wrong = sum(map(sum, matrix)) - matrix[0][0] - matrix[1][1]
+    assert told["mistakes"]["images_with_errors"] == wrong
+    for each in told["mistakes"]["worst"][:12]:
+        assert each["true"] == Path(each["image"]).parent.name != each["predicted"]
+        assert (leg.out / each["picture"]).is_file()
+    assert told["model"]["bytes"] == (leg.out / "weights/best.pt").stat().st_size
+    assert told["model"]["gflops"] > 0
+    assert (
+        result.metrics["speed/inference"] == told["speed"]["inference"]["median"] <= told["speed"]["latency"]["median"]
+    )
+    page = (leg.out / "report.html").read_text()
+    assert "Accuracy over confidence" in page
+    assert "box" not in (leg.out / "summary.md").read_text().lower()
+
+
+@pytest.mark.training
+def test_a_classifier_that_does_not_fit_goes_on_from_its_last_checkpoint_with_half_the_batch(
+    project: Path, folder: Path
+) -> None:
+    leg, steps = Leg(project), len(classes.read(folder).splits["train"]) // 4
+    with SmallGpu(holds=2, lasts=steps + 1):
+        result = leg.run(data=of_folder(folder), params=CHOSEN)
+    assert (leg.code, result.outcome) == (0, "succeeded"), result.reason
+    told = json.loads((leg.out / "metadata.json").read_text())
+    assert told["halved"] == [{"after_epoch": 1, "from": 4, "to": 2}]
+    assert told["hyperparameters"]["batch"] == evaluation(leg)["speed"]["throughput"]["batch"] == 2
+    assert [row["epoch"] for row in rows(leg)] == ["1", "2", "3", "4"]
+    assert "caution: out of memory with batch_size 4: it goes on after epoch 1 with 2" in leg.log()
+
+
+def test_a_classifier_is_halved_twice_at_most(project: Path, folder: Path) -> None:
+    leg = Leg(project)
+    with SmallGpu(holds=0):
+        result = leg.run(data=of_folder(folder), params=CHOSEN)
+    assert (leg.code, result.outcome, result.phase) == (7, "failed", "train")
+    assert result.reason.startswith("the GPU's memory is too small for it; halve training.batch_size")
+    assert leg.log().count("caution: out of memory") == 2
+
+
+def test_what_a_leg_has_halved_stays_halved_in_the_next(project: Path, folder: Path) -> None:
+    first, steps = Leg(project / "leg1"), len(classes.read(folder).splits["train"]) // 4
+    (project / "leg1").mkdir()
+    with SmallGpu(holds=2, lasts=steps + 1):
+        assert first.run(data=of_folder(folder), params=CHOSEN, budget=0.01).outcome == "paused"
+        (project / "leg2/input/notebooks/ada").mkdir(parents=True)
+        (project / "leg1/out").rename(project / "leg2/input/notebooks/ada/before")
+        second = Leg(project / "leg2")
+        past = Past(kind="kernel", source="ada/before")
+        assert second.run(data=of_folder(folder), params=CHOSEN, leg=2, past=past).outcome == "succeeded"
+    assert json.loads((second.out / "metadata.json").read_text())["hyperparameters"]["batch"] == 2
+    assert second.log().count("caution: out of memory") == 1, "the log of the first leg goes on"
+
+
+@pytest.mark.training
+@pytest.mark.parametrize("workers", [0, 2])
+def test_one_seed_gives_one_training(project: Path, folder: Path, workers: int) -> None:
+    chosen = CHOSEN | {"training": {**CHOSEN["training"], "epochs": 2, "workers": workers}}
+    found = []
+    for number in range(2):
+        (project / str(number)).mkdir()
+        leg = Leg(project / str(number))
+        assert leg.run(data=of_folder(folder), params=chosen).outcome == "succeeded"
+        found.append(rows(leg))
+    assert found[0] == found[1]
+
+
+def test_it_takes_one_gpu_of_several_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    gpus = (Gpu("Tesla T4", 15 * 2**30, "sm_75"),) * 2
+    session: Any = SimpleNamespace(hardware=Hardware("cuda", "2 × Tesla T4", gpus, (0, 1)))
+    phases.take_one_gpu(session)
+    assert (phases.device_of(session), session.hardware.indices) == ("cuda:0", (0,))
+    assert "timm trains on one GPU here: GPU 0 of 2" in capsys.readouterr().out
+    phases.take_one_gpu(session)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("amp", "device", "half", "scaled"),
+    [
+        (True, "cuda:0", "float16", True),
+        ("fp16", "cuda:0", "float16", True),
+        ("bf16", "cuda:0", "bfloat16", False),
+        ("fp32", "cuda:0", None, False),
+        (False, "cuda:0", None, False),
+        (True, "cpu", None, False),
+    ],
+)
+def test_amp_is_what_params_yaml_says(amp: object, device: str, half: str | None, scaled: bool) -> None:
+    import torch
+
+    wanted = getattr(torch, half) if half else None
+    assert loop.half_of({"amp": amp}, device) is wanted
+    assert (wanted is torch.float16) is scaled
+
+
+@pytest.mark.parametrize("exactly", [True, False])
+def test_it_computes_alike_each_time_unless_somebody_says_otherwise(exactly: bool) -> None:
+    import torch
+
+    loop.sow({"seed": 3} | ({} if exactly else {"deterministic": False}))
+    assert torch.are_deterministic_algorithms_enabled() is exactly
+    first = torch.rand(3)
+    loop.sow({"seed": 3})
+    assert torch.equal(first, torch.rand(3))

@@ -1,5 +1,6 @@
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,10 @@ class Model:
         return [SimpleNamespace(speed={"preprocess": 1.0, "inference": next(self.times), "postprocess": 2.0})]
 
 
+def measured(model: Model, images: list[Path]) -> dict[str, Any]:
+    return latency.measure(latency.of_ultralytics(model), images, latency.read)
+
+
 @pytest.fixture
 def images(tmp_path: Path) -> list[Path]:
     files = [tmp_path / f"{number}.jpg" for number in range(20)]
@@ -32,7 +37,7 @@ def images(tmp_path: Path) -> list[Path]:
 
 def test_the_first_times_are_warm_up_and_the_slow_ones_are_in_the_tail(images: list[Path]) -> None:
     model = Model([900.0] * 5 + [10.0] * 46 + [50.0] * 4)
-    found = latency.measure(model, images, imgsz=64)
+    found = latency.measure(latency.of_ultralytics(model, imgsz=64), images, latency.read)
     assert found["images"] == 50
     assert found["inference"] == {"median": 10, "p95": 50}
     assert found["latency"] == {"median": 13, "p95": 53}
@@ -42,14 +47,14 @@ def test_the_first_times_are_warm_up_and_the_slow_ones_are_in_the_tail(images: l
 
 def test_a_slow_model_is_not_measured_for_ever(images: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(latency, "_SECONDS", -1)
-    assert latency.measure(Model([10.0] * 99), images)["images"] == 1
+    assert measured(Model([10.0] * 99), images)["images"] == 1
 
 
 def test_an_image_that_cannot_be_read_is_left_out(images: list[Path], tmp_path: Path) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"x")
-    assert latency.measure(Model([1.0] * 99), [tmp_path / "broken.jpg", images[0]])["images"] == 50
+    assert measured(Model([1.0] * 99), [tmp_path / "broken.jpg", images[0]])["images"] == 50
     with pytest.raises(ValueError, match="no image"):
-        latency.measure(Model([]), [tmp_path / "broken.jpg"])
+        measured(Model([]), [tmp_path / "broken.jpg"])
 
 
 def test_throughput_counts_all_that_an_image_takes() -> None:

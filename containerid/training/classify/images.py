@@ -19,6 +19,11 @@ class Images:
     def __init__(self, pairs: Sequence[tuple[Path, int]], transform: Callable[[Any], Any]) -> None:
         self._pairs, self._transform = pairs, transform
 
+    @property
+    def paths(self) -> list[Path]:
+        """The images, in their order."""
+        return [path for path, _ in self._pairs]
+
     def __len__(self) -> int:
         return len(self._pairs)
 

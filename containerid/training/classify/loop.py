@@ -2,10 +2,11 @@
 
 import csv
 import math
+import os
 import random
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,10 +51,11 @@ class Loop:
         batch_number: that is used, counted over all epochs.
     """
 
-    def __init__(self, model: Any, batches: Mapping[str, Any], classes: int, plan: Plan) -> None:
+    def __init__(self, model: Any, batches: Mapping[str, Any], names: Sequence[str], plan: Plan) -> None:
+        import torch
         from timm.optim import create_optimizer_v2
 
-        self.model, self._batches, self._classes, self._plan = model, batches, classes, plan
+        self.model, self._batches, self._names, self._plan = model, batches, names, plan
         self.train_loader = batches["train"]
         given = plan.given
         name = "AdamW" if given["optimizer"] == "auto" else given["optimizer"]
@@ -72,7 +74,9 @@ class Loop:
         self.stop = False
         self._seconds = 0.0
         self._callbacks: dict[str, list[Callable[[Any], object]]] = defaultdict(list)
-        self._scaler = _scaler(plan)
+        self._half = half_of(given, plan.device)
+        # Sixteen bits of bfloat16 reach as far as thirty-two; those of float16 do not.
+        self._scaler = torch.amp.GradScaler("cuda", enabled=self._half is torch.float16)
 
     def add_callback(self, event: str, callback: Callable[[Any], object]) -> None:
         """Have something called with this loop when something happens."""
@@ -108,7 +112,7 @@ class Loop:
             self._tell("on_train_epoch_start")
             self._train()
             self._tell("on_train_epoch_end")
-            score = measure(self.model, self._batches["val"], self._classes, self._plan.device)
+            score = measure(self.model, self._batches["val"], self._names, self._plan.device)
             self._seconds = time.monotonic() - begun
             self._keep(score)
             self._tell("on_model_save")
@@ -147,7 +151,7 @@ class Loop:
         import torch
 
         kind = self._plan.device.partition(":")[0]
-        with torch.autocast(kind, enabled=self._scaler.is_enabled()):
+        with torch.autocast(kind, dtype=self._half, enabled=self._half is not None):
             answers = self.model(pictures.to(self._plan.device))
             loss = torch.nn.functional.cross_entropy(answers.float(), labels.to(self._plan.device))
         self.optimizer.zero_grad()
@@ -157,12 +161,14 @@ class Loop:
         return float(loss.detach())
 
     def _keep(self, score: Score) -> None:
-        self.metrics = score.metrics("metrics")
+        reached = score.answers.metrics()
+        self.metrics = {f"metrics/{name}": value for name, value in reached.items()}
         weights, state = self._plan.out / "weights", self.model.state_dict()
         self._plan.save(weights / "last.pt", state)
-        if (score.top1, -score.loss) > (self.best["fitness"], -self.best["loss"]):
+        top1 = reached["accuracy_top1"]
+        if (top1, -score.loss) > (self.best["fitness"], -self.best["loss"]):
             self._plan.save(weights / "best.pt", state)
-            self.best = {"epoch": self.epoch, "fitness": score.top1, "loss": score.loss, "metrics": self.metrics}
+            self.best = {"epoch": self.epoch, "fitness": top1, "loss": score.loss, "metrics": self.metrics}
         row = {"epoch": self.epoch + 1, "time": round(self._seconds, 3), "train/loss": self.tloss["loss"]}
         _append(self._plan.out / "results.csv", row | self.metrics | {"val/loss": score.loss} | self.lr)
         patience = self._plan.given["patience"]
@@ -186,11 +192,24 @@ def _schedule(optimizer: Any, given: Mapping[str, Any], rate: float, updates: in
     return schedule
 
 
-def _scaler(plan: Plan) -> Any:
+def sow(given: Mapping[str, Any]) -> None:
+    """Begin at the seed, and have PyTorch compute alike each time, as Ultralytics does."""
     import torch
 
-    half = plan.device.startswith("cuda") and plan.given.get("amp", True) is not False
-    return torch.amp.GradScaler("cuda", enabled=half)
+    torch.manual_seed(given["seed"])
+    exactly = bool(given.get("deterministic", True))
+    if exactly:
+        os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+    torch.use_deterministic_algorithms(exactly, warn_only=True)
+    torch.backends.cudnn.deterministic = exactly
+
+
+def half_of(given: Mapping[str, Any], device: str) -> Any:
+    """The type of PyTorch's that a GPU computes in where `amp` allows it; None for single precision."""
+    import torch
+
+    types = {True: torch.float16, "fp16": torch.float16, "bf16": torch.bfloat16}
+    return types.get(given.get("amp", True)) if device.startswith("cuda") else None
 
 
 def _append(path: Path, row: Mapping[str, float]) -> None:

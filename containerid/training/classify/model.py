@@ -6,10 +6,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from containerid.config.trainers import TIMM
+from containerid.config.classifiers import TIMM
 from containerid.errors import RunFailed
 from containerid.training import yolo
+from containerid.training.hardware import threads
 from containerid.training.session import Session
+
+_MOST_THREADS = 8
 
 
 def prepare(session: Session) -> Any:
@@ -31,7 +34,15 @@ def prepare(session: Session) -> Any:
         near = get_close_matches(name, timm.list_models(), n=1)
         meant = f" (did you mean `{TIMM}{near[0]}`?)" if near else ""
         raise RunFailed(f"timm {timm.__version__} has no model {name}{meant}", hint="model.architecture in params.yaml")
+    _leave_a_processor()
     return timm
+
+
+def _leave_a_processor() -> None:
+    """As Ultralytics does. Where every processor computes and another program wants one, all wait for the slowest."""
+    import torch
+
+    torch.set_num_threads(min(_MOST_THREADS, max(1, threads() - 1)))
 
 
 def name_of(session: Session) -> str:

@@ -1,19 +1,24 @@
 """The three phases of a classifier: look at the data, train, evaluate."""
 
-import re
 import time
 from typing import Any
 
 import yaml
 
-from containerid.dataset import classes
+from containerid.dataset import classes, upright
 from containerid.dataset.check import refuse
 from containerid.dataset.sets import Dataset
 from containerid.dataset.yamlfile import DatasetError
 from containerid.errors import RunFailed, RunPaused
-from containerid.training import checkpoint, environment, tracking, validate
+from containerid.job import Metrics
+from containerid.training import answers as answers_of
+from containerid.training import checkpoint, environment, halving, latency, sampling, tracking, validate
 from containerid.training.classify import images, loop, model
-from containerid.training.classify.score import measure
+from containerid.training.classify import score as scores
+from containerid.training.classify.score import Score, measure
+from containerid.training.evaluate import keep
+from containerid.training.extras import attempt
+from containerid.training.log import say
 from containerid.training.progress import Follower, flat
 from containerid.training.session import Session
 
@@ -34,7 +39,7 @@ def look(session: Session) -> None:
 
 
 def train(session: Session) -> None:
-    """Train to the end, to the budget's end, or until it stops early.
+    """Train to the end, to the budget's end, or until it stops early; on one GPU, whatever there is.
 
     Raises:
         RunFailed: the model, its weights or the memory do not do.
@@ -42,30 +47,78 @@ def train(session: Session) -> None:
     """
     environment.check_torchvision()
     tracking.begin(session)
+    take_one_gpu(session)
+    session.metrics = halving.train(session, lambda _: _once(session))
+
+
+def take_one_gpu(session: Session) -> None:
+    """Of several that were asked for, the first."""
+    if (count := len(session.hardware.indices)) > 1:
+        session.hardware = session.hardware.single
+        say(f"timm trains on one GPU here: GPU {session.hardware.index} of {count}")
+
+
+def _once(session: Session) -> Metrics:
     if session.past and session.past.complete:
-        content = model.load(session.past.path)
-        session.metrics, session.epochs = flat(content["best"]["metrics"], "val"), session.past.epoch
-        model.save(session.out / "weights" / "last.pt", content["model"], session, _dataset(session).names)
-        return
-    try:
-        session.metrics = _train(session)
-    except RuntimeError as error:
-        if re.search("out of memory", str(error), re.IGNORECASE):
-            hint = "halve training.batch_size, or lower imgsz"
-            raise RunFailed("the GPU's memory is too small for it", hint=hint) from error
-        raise
+        return _finish(session, session.past)
+    return _train(session)
+
+
+def _finish(session: Session, past: checkpoint.Checkpoint) -> Metrics:
+    """Of a training that was complete, what comes after its last epoch."""
+    content = model.load(past.path)
+    model.save(session.out / "weights" / "last.pt", content["model"], session, _dataset(session).names)
+    session.epochs, session.batch = past.epoch, int(past.state["batch"])
+    session.extras["best_epoch"] = content["best"]["epoch"] + 1
+    return flat(content["best"]["metrics"], "val")
 
 
 def evaluate(session: Session) -> None:
-    """Measure the best weights on the test split, or on the validation split where there is none."""
-    dataset = _dataset(session)
+    """Measure the best weights on the test split, and describe what they do there, or on val where there is none.
+
+    Only the test metrics themselves can fail a run; what fails besides is said and left out.
+    """
+    dataset, device = _dataset(session), device_of(session)
     split = "test" if dataset.splits.get("test") else "val"
-    network = model.build_saved(session, dataset.names)
+    network = model.build_saved(session, dataset.names).to(device)
     batches = _batches(session, dataset, network, (split,))[split]
-    score = measure(network.to(device_of(session)), batches, len(dataset.names), device_of(session))
-    session.metrics |= score.metrics(split) | {"speed/inference": score.speed}
-    session.extras["per_class"] = score.per_class(dataset.names)
-    session.extras["confusion"] = {"split": split, "names": list(dataset.names), "matrix": score.matrix}
+    score = measure(network, batches, dataset.names, device)
+    if split == "test":
+        session.metrics |= {f"test/{name}": value for name, value in score.answers.metrics().items()}
+    else:
+        say("there is no test split: the metrics are those of the validation split")
+    session.metrics["speed/inference"] = score.spent
+    attempt(session, "evaluation", lambda: _describe(session, split, network, score))
+
+
+def _describe(session: Session, split: str, network: Any, score: Score) -> None:
+    """Write evaluation.json, and keep what metadata.json tells of it."""
+    answers = score.answers
+    document = {
+        "version": 1,
+        "task": "classify",
+        "split": split,
+        "images": len(answers.images),
+        "names": list(answers.names),
+        "metrics": answers.metrics(),
+    }
+    parts = answers_of.parts(answers, _dataset(session).root, session.out, split, session.params.training.seed)
+    keep(session, document, {**parts, "speed": lambda: _speed(session, network, score)})
+
+
+def _speed(session: Session, network: Any, score: Score) -> dict[str, Any]:
+    size, device, wanted = session.params.training.imgsz, device_of(session), model.input_of(network)
+    clock = scores.clock(network, images.plain_transform(wanted, size), device)
+    work = scores.gflops(network, wanted["input_size"][0], size, device)
+    return {
+        "model": latency.size(network, session.best, work),
+        "speed": {
+            "hardware": session.hardware.proof,
+            "imgsz": size,
+            "throughput": {"images_per_second": round(1000 / score.spent, 1), "batch": _given(session)["batch"]},
+            **latency.measure(clock, score.answers.images, upright.decode),
+        },
+    }
 
 
 def device_of(session: Session) -> str:
@@ -84,43 +137,48 @@ def _given(session: Session) -> dict[str, Any]:
     given: dict[str, Any] = session.params.train_arguments()
     if session.spec.quick:
         given |= {"epochs": min(given["epochs"], _QUICK_EPOCHS), "batch": _QUICK_BATCH}
-    return given
+    # What a leg before has halved stays halved.
+    past = {"batch": int(session.past.state["batch"])} if session.past else {}
+    return given | past | halving.batch(session)
 
 
-def _train(session: Session) -> dict[str, float]:
-    import torch
-
-    dataset = _dataset(session)
+def _train(session: Session) -> Metrics:
+    dataset, given = _dataset(session), _given(session)
+    session.batch = given["batch"]
     # A model that starts from nothing starts from the seed.
-    torch.manual_seed(session.params.training.seed)
+    loop.sow(given)
     network = model.build(session, dataset.names).to(device_of(session))
     plan = loop.Plan(
-        _given(session),
+        given,
         device_of(session),
         session.out,
         lambda path, state: model.save(path, state, session, dataset.names),
     )
     (session.out / "args.yaml").write_text(yaml.safe_dump(dict(plan.given)), encoding="utf-8")
-    trainer = loop.Loop(network, _batches(session, dataset, network, ("train", "val")), len(dataset.names), plan)
+    trainer = loop.Loop(network, _batches(session, dataset, network, ("train", "val")), dataset.names, plan)
     if session.past:
         trainer.restore(model.load(session.past.path))
-    follower = _follower(session)
+    follower, meter = _follower(session), sampling.Meter(session)
     follower.follow(trainer)
+    meter.follow(trainer)
     begun = time.monotonic()
     try:
-        trainer.run()
+        with meter:
+            trainer.run()
     except RunPaused:
         session.metrics = follower.metrics
         raise
     finally:
-        session.seconds, session.epochs = time.monotonic() - begun, follower.epoch
+        session.seconds, session.epochs = session.seconds + time.monotonic() - begun, follower.epoch
         session.checkpoint = follower.checkpoint
+    session.extras["best_epoch"] = trainer.best["epoch"] + 1
     return flat(trainer.best["metrics"], "val")
 
 
 def _follower(session: Session) -> Follower:
     held = {split: counts.get("images", 0) for split, counts in session.report.counts.items()}
-    session.budget.passes = held.get("test", 0) / max(held.get("val", 0), 1)
+    validated = max(held.get("val", 0), 1)
+    session.budget.passes = held.get("test", validated) / validated
     return Follower(
         session.log,
         session.stop,
@@ -135,6 +193,7 @@ def _follower(session: Session) -> Follower:
 def _keep(session: Session, trainer: Any) -> None:
     spec = session.spec
     ours = {"run": spec.run, "meant": checkpoint.meant(spec), "epochs": trainer.epochs, "over": trainer.stop}
+    ours["batch"] = session.batch
     model.write(session.out / "weights" / checkpoint.RESUME, trainer.state() | {"cid": ours})
 
 

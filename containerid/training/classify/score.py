@@ -1,10 +1,15 @@
-"""How good a classifier is on a split."""
+"""How good a classifier is on a split, and how fast."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from containerid.job import Metrics
+import numpy as np
+
+from containerid.training.answers import Answers
+from containerid.training.latency import Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,62 +17,67 @@ class Score:
     """What a pass over a split found.
 
     Attributes:
-        top1, top5: shares of the images whose class is the likeliest, or among the five likeliest.
+        answers: to each image.
         loss: cross entropy, the mean over the images.
-        matrix: images by predicted class (rows) and true class (columns), as Ultralytics' confusion matrix is laid out.
-        speed: milliseconds an image, the model alone.
+        spent: milliseconds an image from its tensor to its answer, in batches.
     """
 
-    top1: float
-    top5: float
+    answers: Answers
     loss: float
-    matrix: list[list[int]]
-    speed: float
-
-    def metrics(self, prefix: str) -> Metrics:
-        """Flat, by Ultralytics' names for them."""
-        return {f"{prefix}/accuracy_top1": self.top1, f"{prefix}/accuracy_top5": self.top5}
-
-    def per_class(self, names: tuple[str, ...]) -> dict[str, dict[str, float]]:
-        """Precision, recall, F1 and the number of images of each class."""
-        found = {}
-        for index, name in enumerate(names):
-            hits, said = self.matrix[index][index], sum(self.matrix[index])
-            there = sum(row[index] for row in self.matrix)
-            precision, recall = hits / said if said else 0.0, hits / there if there else 0.0
-            f1 = 2 * precision * recall / (precision + recall) if hits else 0.0
-            found[name] = {"precision": precision, "recall": recall, "f1": f1, "images": there}
-        return found
+    spent: float
 
 
-def measure(model: Any, batches: Any, classes: int, device: str) -> Score:
+def measure(model: Any, batches: Any, names: Sequence[str], device: str) -> Score:
     """Look through a split once.
 
     Args:
         model: on the device; it is left in evaluation mode.
-        batches: of a loader.
-        classes: how many there are.
+        batches: of a loader of `images.Images` that keeps their order.
+        names: of the classes.
         device: as PyTorch names it.
     """
     import torch
 
-    matrix = torch.zeros(classes, classes, dtype=torch.int64)
-    top5 = images = 0
-    loss = seconds = 0.0
+    chances, true, loss, seconds = [], [], 0.0, 0.0
     model.eval()
     with torch.inference_mode():
         for pictures, labels in batches:
-            pictures, labels = pictures.to(device), labels.to(device)  # noqa: PLW2901 - the same batch, elsewhere
             begun = time.perf_counter()
-            answers = model(pictures).float()
+            scores = model(pictures.to(device)).float().cpu()
+            seconds += time.perf_counter() - begun
+            chances.append(scores.softmax(1).numpy())
+            true.append(labels.numpy())
+            loss += float(torch.nn.functional.cross_entropy(scores, labels, reduction="sum"))
+    images: list[Path] = batches.dataset.paths
+    count = max(len(images), 1)
+    heard = Answers(images, np.concatenate(chances), np.concatenate(true).astype(np.int64), tuple(names))
+    return Score(heard, loss / count, 1000 * seconds / count)
+
+
+def clock(model: Any, transform: Any, device: str) -> Clock:
+    """The model, in evaluation mode and on the device, timed on one decoded image."""
+    import torch
+
+    def answer(picture: Any) -> tuple[float, float]:
+        with torch.inference_mode():
+            begun = time.perf_counter()
+            tensor = transform(picture)[None].to(device)
+            ready = time.perf_counter()
+            scores = model(tensor)
             if device.startswith("cuda"):
                 torch.cuda.synchronize()
-            seconds += time.perf_counter() - begun
-            loss += float(torch.nn.functional.cross_entropy(answers, labels, reduction="sum"))
-            likeliest = answers.topk(min(5, classes), dim=1).indices
-            top5 += int((likeliest == labels[:, None]).any(dim=1).sum())
-            images += len(labels)
-            pairs = (likeliest[:, 0] * classes + labels).cpu()
-            matrix += torch.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
-    count = max(images, 1)
-    return Score(int(matrix.trace()) / count, top5 / count, loss / count, matrix.tolist(), 1000 * seconds / count)
+            done = time.perf_counter()
+            int(scores.argmax())
+            return 1000 * (time.perf_counter() - begun), 1000 * (done - ready)
+
+    return answer
+
+
+def gflops(model: Any, channels: int, imgsz: int, device: str) -> float:
+    """Billions of operations for one image, as PyTorch counts them: a multiplication and an addition are two."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        model(torch.zeros(1, channels, imgsz, imgsz, device=device))
+    return float(counter.get_total_flops()) / 1e9
