@@ -17,7 +17,7 @@ from containerid.job import Data, Past
 from containerid.training import data as provided
 from containerid.training.classify import loop, phases
 from containerid.training.classify.loop import Loop
-from containerid.training.hardware import Gpu, Hardware
+from containerid.training.hardware import Gpu, Hardware, threads
 from containerid.training.trainers import TRAINERS
 
 EPOCHS = 4
@@ -37,12 +37,11 @@ CHOSEN: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """So small a model gains nothing from several, and loses much where others want them."""
+def as_many_threads_as_before() -> Iterator[None]:
+    """A run decides for its process alone."""
     import torch
 
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
 
@@ -324,6 +323,14 @@ def test_one_seed_gives_one_training(project: Path, folder: Path, workers: int) 
         assert leg.run(data=of_folder(folder), params=chosen).outcome == "succeeded"
         found.append(rows(leg))
     assert found[0] == found[1]
+
+
+def test_it_leaves_a_processor_to_others(project: Path, folder: Path) -> None:
+    import torch
+
+    torch.set_num_threads(threads() + 1)
+    assert Leg(project).run(data=of_folder(folder), params=CHOSEN, quick=True).outcome == "succeeded"
+    assert torch.get_num_threads() == min(8, max(1, threads() - 1))
 
 
 def test_it_takes_one_gpu_of_several_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from fakes.nursery import Nursery
 from fakes.sets import draw_set
 
 from containerid.backends.local import LocalBackend
+from containerid.dataset import crops, sets
 from containerid.home import Home
 from containerid.job import Data, Past, Spec, State
 from containerid.runs.ending import conclude
@@ -179,3 +180,66 @@ def test_a_run_of_this_machine_that_is_killed_has_failed_and_its_next_leg_finish
     list(backend.logs(second, follow=True))
     assert backend.status(second).state is State.SUCCEEDED
     check_that_nothing_is_lost(Leg(home.parcel("r1"), 0), whole)
+
+
+CLASSIFIER = {
+    "model": {"architecture": "timm/test_resnet", "pretrained": False},
+    "training": {"epochs": EPOCHS, "imgsz": 32, "batch_size": 4, "workers": 0, "warmup_epochs": 0},
+    "wandb": {"mode": "disabled"},
+}
+PLACES_OF_CLASSIFIER = {
+    "the first epoch": 0,
+    "the middle of an epoch": 1,
+    "the writing of a checkpoint": 1,
+    "the evaluation of a classifier": EPOCHS,
+    "the writing of the report": EPOCHS,
+}
+
+
+@pytest.fixture(scope="module")
+def classes(tmp_path_factory: pytest.TempPathFactory) -> Data:
+    pytest.importorskip("timm")
+    base = tmp_path_factory.mktemp("classes")
+    crops.cut(sets.read(draw_set(base / "doors", side=96) / "data.yaml"), base / "crops")
+    return of_folder(base / "crops")
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory: pytest.TempPathFactory, classes: Data) -> Leg:
+    """A training of timm's that nobody has killed."""
+    folder = tmp_path_factory.mktemp("classifier")
+    (folder / "project").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder / "project")
+        leg = Leg(folder)
+        assert leg.run(data=classes, params=CLASSIFIER).outcome == "succeeded"
+    return leg
+
+
+@pytest.mark.parametrize("place", PLACES_OF_CLASSIFIER)
+def test_a_classifier_that_is_killed_goes_on_when_it_is_started_again(
+    leg: Leg, classifier: Leg, classes: Data, place: str
+) -> None:
+    spec = Spec(run="r1", device="cpu", params=CLASSIFIER, data=classes)
+    (leg.folder / "spec.json").write_text(json.dumps(spec.to_dict()), encoding="utf-8")
+    kill(leg, place)
+    assert not (leg.out / "manifest.json").exists(), "nobody takes it for complete"
+    assert all(map(zipfile.is_zipfile, (leg.out / "weights").glob("*.pt")))
+    leg.run_file()
+    check_that_nothing_is_lost(leg, classifier)
+    if PLACES_OF_CLASSIFIER[place]:
+        assert f"goes on after epoch {PLACES_OF_CLASSIFIER[place]} of {EPOCHS}, leg 1" in leg.log()
+
+
+def test_a_classifier_that_is_asked_to_end_ends_in_order(leg: Leg, classifier: Leg, classes: Data) -> None:
+    spec = Spec(run="r1", device="cpu", params=CLASSIFIER, data=classes)
+    (leg.folder / "spec.json").write_text(json.dumps(spec.to_dict()), encoding="utf-8")
+    places = ["--spec", leg.folder / "spec.json", "--out", leg.out, "--input", leg.folder / "input"]
+    environ = {**os.environ, "KILLED_AT": "the asking in the middle of an epoch", "OMP_NUM_THREADS": "1"}
+    done = NURSERY.run(["containerid.training", *places], environ, KILLING / "sitecustomize.py", leg.folder / "said")
+    told = leg.result()
+    assert (done.returncode, told.outcome) == (8, "cancelled")
+    assert told.reason == "stopped by SIGTERM in train, after epoch 1"
+    assert told.checkpoint == {"epoch": 1, "epochs": EPOCHS}
+    leg.run_file()
+    check_that_nothing_is_lost(leg, classifier)

@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 
 from containerid.training import evaluate, progress, run
+from containerid.training.classify import phases
 
 WHERE = os.environ.get("KILLED_AT", "")
 LATER = 1
@@ -20,13 +21,17 @@ def half(path, content):
     die()
 
 
-def in_batch(epoch, number):
+def ask(*_):
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def in_batch(epoch, number, do=die):
     whole = progress.Follower._on_train_batch_end
 
     def end(self, trainer):
         whole(self, trainer)
         if trainer.epoch == epoch and trainer.batch_number % len(trainer.train_loader) == number:
-            die()
+            do()
 
     progress.Follower._on_train_batch_end = end
 
@@ -98,6 +103,11 @@ def in_evaluation():
     evaluate._second = die
 
 
+def in_last_words():
+    """The weights are measured, and what was found is about to be written."""
+    phases.keep = die
+
+
 def in_report():
     def write(out, **_):
         half(out / "report.html.part", b"<!doctype html>" * 100)
@@ -119,11 +129,13 @@ def before_tidying():
 PLACES = {
     "the first epoch": lambda: in_batch(0, 1),
     "the middle of an epoch": lambda: in_batch(LATER, 0),
+    "the asking in the middle of an epoch": lambda: in_batch(LATER, 0, ask),
     "a validation": in_validation,
     "the writing of a checkpoint": in_own_checkpoint,
     "the writing of the best weights": lambda: in_weights("best.pt", 2),
     "the stripping of the weights": in_stripping,
     "the evaluation": in_evaluation,
+    "the evaluation of a classifier": in_last_words,
     "the writing of the report": in_report,
     "the evaluation after patience": after_patience,
     "the tidying up": before_tidying,
