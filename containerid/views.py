@@ -40,9 +40,9 @@ def show_run(screen: Screen, run: Run, versions: Sequence[str] = ()) -> None:
         ("outputs", _outputs(run)),
         ("promoted to", ", ".join(versions)),
     ]
-    told = [(label, value) for label, value in rows if value]
-    wide = max(15, *(len(label) for label, _ in told))
-    for label, value in told:
+    shown = [(label, value) for label, value in rows if value]
+    wide = max(15, *(len(label) for label, _ in shown))
+    for label, value in shown:
         screen.say(f"  {label:<{wide}} {value}")
     show_diagnosis(screen.say, run.diagnosis, said=run.reason)
 
