@@ -25,7 +25,7 @@ RESULT_MARK = "CID_RESULT "
 NOT_ATTACHED = "the outputs of the leg before are not attached"
 """How the reason of a leg begins that did not find what it was to go on from."""
 
-ASIDE = ("weights", "first_batch")
+ASIDE = ("pull", "weights", "first_batch")
 """Entries of a timeline that are no phase: what went on beside the phases, and when the first batch was done."""
 
 RESULTS = "cid/results/"
@@ -200,8 +200,9 @@ class Result(Document):
         exit_code: of the process that trained.
         metrics: flat, such as `test/mAP50-95`; fractions in [0, 1], `speed/*` in milliseconds.
         proof: what it ran on: `2 × Tesla T4 (15 GiB, sm_75)`, `rehearsed on CPU`, `CPU`.
-        timeline: seconds that each phase took, in order; and of ASIDE: what the download of the `weights` took,
-            beside other phases or within one, and how long after the session's beginning the `first_batch` was done.
+        timeline: seconds that each phase took, in order; and of ASIDE: what the `pull` of the data and the download of
+            the `weights` took, beside other phases or within one, and how long after the session's beginning the
+            `first_batch` was done.
         environment: versions, host, Python, packages.
         tracking: where the run can be looked at, such as the W&B URL.
         published: where the far side was to push the model: `branch`, `sha` and `storage` (DVC's remote) once that is

@@ -100,7 +100,7 @@ def _timeline(timeline: Doc) -> Iterator[Block]:
     if chart:
         yield Charts([chart])
     if beside:
-        told = {"weights": "Weights downloaded in", "first_batch": "First batch after"}
+        told = {"pull": "Data pulled in", "weights": "Weights downloaded in", "first_batch": "First batch after"}
         yield Words(" ".join(f"{told[name]} {wording.spent(seconds)}." for name, seconds in beside.items()))
 
 

@@ -19,22 +19,31 @@ _DRIVE = "import dvc, pydrive2.fs, oauth2client.service_account"
 _INSTALLING, _PROBING = 1200, 120
 
 
-def provide(scratch: Path, *, drive: bool, patience: float = _INSTALLING) -> None:
+def provide(scratch: Path, *, drive: bool, here: bool = True, patience: float = _INSTALLING) -> None:
     """See to a DVC that works; where there is none, `CID_DVC` names one in a new environment from then on.
 
     Args:
-        scratch: where the environment is made.
+        scratch: where the environment is made, unless a whole one lies there.
         drive: it has to talk to Google Drive.
+        here: one that this Python has may be used, if it works.
         patience: seconds for each of the steps.
 
     Raises:
         RunFailed: it cannot be installed.
     """
-    if _works(drive=drive):
+    if here and _works(drive=drive):
         return
-    say(f"dvc: the one that is here cannot be used; {', '.join(dvc.REQUIREMENTS)} go into an environment of their own")
     folder = scratch / "dvc-environment"
-    python = folder / "bin/python"
+    python, whole = folder / "bin/python", folder / "whole"
+    if not whole.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        _make(folder, python, patience)
+        whole.touch()
+    os.environ["CID_DVC"] = str(folder / "bin/dvc")
+
+
+def _make(folder: Path, python: Path, patience: float) -> None:
+    say(f"dvc: the one that is here cannot be used; {', '.join(dvc.REQUIREMENTS)} go into an environment of their own")
     if uv := shutil.which("uv"):
         steps = [
             [uv, "venv", "--quiet", "--python", sys.executable, str(folder)],
@@ -47,7 +56,6 @@ def provide(scratch: Path, *, drive: bool, patience: float = _INSTALLING) -> Non
         ]
     for step in steps:
         _do(step, min(patience, _INSTALLING))
-    os.environ["CID_DVC"] = str(folder / "bin/dvc")
 
 
 def _works(*, drive: bool) -> bool:

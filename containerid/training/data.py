@@ -11,7 +11,7 @@ from containerid.dataset import classes
 from containerid.dataset.sets import YAML, find_yaml
 from containerid.errors import RunFailed, UsageError
 from containerid.job import Data
-from containerid.training import dvc
+from containerid.training import ahead, dvc
 from containerid.training.log import say
 
 _CACHES = (".cache", ".npy")
@@ -29,12 +29,14 @@ class Place:
         mounts: where Kaggle attaches datasets.
         scratch: a folder that goes away with the run.
         timeout: seconds that a pull may take.
+        ahead: where a pull was begun ahead; None when none was.
     """
 
     project: Path
     mounts: Path
     scratch: Path
-    timeout: float = 3600
+    timeout: float = ahead.TIMEOUT
+    ahead: Path | None = None
 
 
 def provide(data: Data, place: Place) -> Path:
@@ -151,7 +153,16 @@ def _attached(mounts: Path) -> list[str]:
 
 
 def _dvc(data: Data, place: Place) -> Path:
-    return dvc.pull(data.source, place.project, place.scratch, place.timeout)
+    target = data.source
+    if place.ahead is None:
+        return dvc.pull(target, place.project, place.scratch, place.timeout)
+    pull = ahead.wait(place.ahead, lambda: say(f"dvc pull {target} has begun with the session, and goes on"))
+    if pull.late:
+        raise RunFailed(pull.late)
+    if not pull.done:
+        return dvc.pull(target, place.project, place.ahead, place.timeout)
+    say(f"dvc: {target} was pulled beside the other phases, in {pull.seconds:.1f} s")
+    return dvc.folder_of(target, place.project)
 
 
 def _synthetic(data: Data, place: Place) -> Path:

@@ -17,12 +17,16 @@ from containerid.training import apart
 from containerid.training.log import say
 from containerid.training.secrets import GDRIVE
 
-__all__ = ["on_drive", "pull", "remote"]
+__all__ = ["TooLong", "folder_of", "on_drive", "pull", "remote"]
 
 _GDRIVE_HINT = f"where `dvc pull` works: cid secrets set {GDRIVE} --from-dvc; or pull there, and cid data push"
 
 
-def pull(target: str, project: Path, scratch: Path, timeout: float) -> Path:
+class TooLong(RunFailed):
+    """DVC did not end in the time that it was given. Exit 7."""
+
+
+def pull(target: str, project: Path, scratch: Path, timeout: float, *, here: bool = True) -> Path:
     """Pull a target (a .dvc file, a path) or a pipeline stage, unless it is here already.
 
     Args:
@@ -30,19 +34,21 @@ def pull(target: str, project: Path, scratch: Path, timeout: float) -> Path:
         project: a folder of a DVC project; it need not be a git repository.
         scratch: where DVC finds settings of ours; the project's own stand above them.
         timeout: seconds.
+        here: a DVC that this Python has may be used; else it gets an environment of its own.
 
     Returns:
         The folder of the data.
 
     Raises:
         CredentialsError: the remote needs credentials and there are none, or it does not take them.
+        TooLong: it did not end.
         RunFailed: anything else; the message is DVC's last error.
     """
     if dvc.root_of(project) is None:
         raise RunFailed(
             f"{project.name} is no DVC project, so {target} cannot be pulled", hint="dvc init, then dvc add"
         )
-    apart.provide(scratch, drive=on_drive(project))
+    apart.provide(scratch, drive=on_drive(project), here=here)
     environ = _settings(project, scratch)
     if _is_here(target, project, environ):
         say(f"dvc: {target} is up to date")
@@ -52,7 +58,7 @@ def pull(target: str, project: Path, scratch: Path, timeout: float) -> Path:
         done = _dvc(["pull", *dvc.chosen(project), target], project, environ, timeout)
         if done.returncode:
             raise _failure(target, done.stdout)
-    return _folder(target, project)
+    return folder_of(target, project)
 
 
 def _settings(project: Path, scratch: Path) -> dict[str, str]:
@@ -66,7 +72,7 @@ def _dvc(
     try:
         return dvc.run(arguments, project, environ, timeout)
     except subprocess.TimeoutExpired as error:
-        raise RunFailed(f"dvc {' '.join(arguments)} did not end within {timeout:.0f} s") from error
+        raise TooLong(f"dvc {' '.join(arguments)} did not end within {timeout:.0f} s") from error
     except GitError as error:
         raise RunFailed(error.message, hint=error.hint) from error
 
@@ -92,7 +98,8 @@ def _failure(target: str, output: str) -> Exception:
     return RunFailed(message, hint="try `dvc pull` and `dvc status -c` on your machine")
 
 
-def _folder(target: str, project: Path) -> Path:
+def folder_of(target: str, project: Path) -> Path:
+    """The folder of the data that a target or stage names, which was pulled. Raises RunFailed: there is none."""
     outs = [path for path in _outs(target, project) if path.exists()]
     candidates = [*outs, *(path.parent for path in outs)]
     found = next((path for path in candidates if (path / YAML).is_file()), None)

@@ -16,6 +16,7 @@ from containerid.job import CHECKPOINT_FILE, MANIFEST_FILE, RESULT_FILE, Result,
 from containerid.report import run as report
 from containerid.training import (
     advice,
+    ahead,
     asked,
     branch,
     budget,
@@ -56,7 +57,7 @@ def run(spec_file: Path, out: Path, mounts: Path, environ: Mapping[str, str] = o
         mounts: where Kaggle attaches datasets.
         environ: `CID_PHASES_BEFORE` is how many phases the log has numbered already, `CID_SESSION_BEGAN` when the
             session began and `CID_TIMELINE` what has gone before (see `budget`), `CID_STOP_FILE` which file asks for a
-            pause (see `stop`).
+            pause (see `stop`), `CID_AHEAD` where a pull was begun (see `ahead`).
 
     Returns:
         The exit code: 0 succeeded, 7 failed or a gate not met, 8 cancelled, 9 paused.
@@ -97,7 +98,7 @@ def _live(
     try:
         spec = asked.read(spec_file)
         with tempfile.TemporaryDirectory(prefix="cid-", ignore_cleanup_errors=True) as scratch:
-            place = data.Place(Path.cwd(), mounts.absolute(), Path(scratch).resolve())
+            place = data.Place(Path.cwd(), mounts.absolute(), Path(scratch).resolve(), ahead=ahead.folder(environ))
             time_left = budget.Budget(spec.budget, budget.began(environ))
             session = Session(spec, Params.from_dict(spec.params), spec_file, out, place, log, stop, time_left)
             session.timeline |= budget.before(environ)
@@ -169,7 +170,12 @@ def _data(session: Session) -> None:
     if session.spec.entry != ENTRY and source.provider == "folder" and not source.source:
         say(f"none asked for: left to {session.spec.entry}")
         return
+    begun = time.monotonic()
     session.folder = data.provide(source, session.place)
+    if source.provider == "dvc":
+        begun_ahead = ahead.read(session.place.ahead) if session.place.ahead else ahead.Pull()
+        took = begun_ahead.seconds if begun_ahead.done else round(time.monotonic() - begun, 3)
+        session.timeline["pull"] = took
     session.digest = data.verify(session.folder, source.digest)
     say(f"{source.provider}: {session.folder.name}, SHA-256 {session.digest}")
 

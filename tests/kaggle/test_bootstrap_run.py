@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -285,35 +284,3 @@ def test_a_signal_before_the_training_ends_the_run_with_a_result(project, machin
     assert ran.code == 143
     assert (ran.result.outcome, ran.result.reason) == ("cancelled", "stopped by SIGTERM in hardware")
     assert list((machine.root / "tmp").iterdir()) == []
-
-
-# --- what is brought ahead
-
-_AHEAD = "import sys, time\nprint('brought meanwhile: doors.pt', flush=True)\n"
-
-
-def test_what_is_brought_while_packages_are_installed_is_told_and_timed(project, machine):
-    write_tree(project, {"containerid/training/prefetch.py": _AHEAD})
-    ran = machine.run(source_of(project))
-    assert ran.lines.index("brought meanwhile: doors.pt") < ran.lines.index("[4/9] environment")
-    assert "before code hardware packages weights" in ran.lines
-
-
-@pytest.mark.parametrize("prefetch", ["raise SystemExit(3)", "import none_of_that", "this is no Python"])
-def test_what_cannot_be_brought_ahead_stops_nothing_and_is_not_told(project, machine, prefetch):
-    write_tree(project, {"containerid/training/prefetch.py": prefetch})
-    ran = machine.run(source_of(project))
-    assert ran.result.outcome == "succeeded"
-    assert ran.stderr.strip() == "a word on stderr"
-    assert "before code hardware packages" in ran.lines
-
-
-def test_a_run_that_stops_before_it_trains_ends_what_was_begun_ahead(project, machine, tmp_path):
-    mark = tmp_path / "ended"
-    slow = f"import time\ntime.sleep(30)\nopen({str(mark)!r}, 'w').close()"
-    write_tree(project, {"containerid/training/prefetch.py": slow})
-    begun = time.monotonic()
-    ran = machine.run(source_of(project, {"hardware": "no GPU here"}))
-    assert ran.result.reason == "no GPU here"
-    assert time.monotonic() - begun < 20
-    assert not mark.exists()

@@ -134,12 +134,12 @@ def test_the_folder_of_a_target_or_stage_is_found(
     write_set(tmp_path / "sets/doors", {"train": 1})
     (tmp_path / file).parent.mkdir(exist_ok=True)
     (tmp_path / file).write_text(json.dumps(text), encoding="utf-8")
-    assert dvc._folder(target, tmp_path) == tmp_path / folder
+    assert dvc.folder_of(target, tmp_path) == tmp_path / folder
 
 
 def test_a_target_that_makes_no_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(RunFailed, match="no folder came of it"):
-        dvc._folder("prepare", tmp_path)
+        dvc.folder_of("prepare", tmp_path)
 
 
 def test_a_pull_that_hangs_is_given_up(tmp_path: Path) -> None:

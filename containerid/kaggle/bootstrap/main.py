@@ -1,5 +1,6 @@
 """The kernel's life: code, hardware, packages, training, result."""
 
+import importlib.util
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import signal
 import sys
 import tempfile
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,22 +80,39 @@ def _run(cargo: dict[str, Any], scratch: Path, root: Path, journal: Journal, rel
     document.write_text(json.dumps(spec), encoding="ascii")
     journal.leave()
 
-    ahead = Ahead(
-        _module("containerid.training.prefetch", "--spec", document, "--input", root / "input"), environment, project
-    )
+    given = ("--spec", document, "--input", root / "input")
+    pull = _pull(spec, given, scratch, environment, project)
+    weights = Ahead(_module("containerid.training.prefetch", *given), environment, project)
     try:
         _prepare(spec, (document, project, scratch), environment, journal, relay)
-        ahead.wait(PATIENCE)
-    finally:
-        ahead.end()
-    if ahead.brought:
-        journal.timeline["weights"] = ahead.seconds
+        weights.wait(PATIENCE)
+        if weights.brought:
+            journal.timeline["weights"] = weights.seconds
 
-    relay.ending = True
-    environment["CID_TIMELINE"] = json.dumps(journal.timeline)
-    places = ("--out", root / "working", "--input", root / "input")
-    command = _module("containerid.training", "--spec", document, *places)
-    return conclude(root / "working", spec, journal, relay.follow(command, environment, project))
+        relay.ending = True
+        environment["CID_TIMELINE"] = json.dumps(journal.timeline)
+        command = _module("containerid.training", *given, "--out", root / "working")
+        return conclude(root / "working", spec, journal, relay.follow(command, environment, project))
+    finally:
+        for each in (weights, *pull):
+            each.end()
+
+
+def _pull(
+    spec: dict[str, Any], given: Sequence[object], scratch: Path, environment: dict[str, str], project: Path
+) -> list[Ahead]:
+    """Begin to pull a set that lies in DVC. The training finds the lock, waits for what still runs, and goes on.
+
+    A DVC that is not here now may be half installed a moment later: then the pull gets one of its own.
+    """
+    if spec["data"]["provider"] != "dvc" or not spec["internet"]:
+        return []
+    folder = scratch / "ahead"
+    folder.mkdir()
+    environment["CID_AHEAD"] = str(folder)
+    apart = [] if importlib.util.find_spec("dvc") else ["--apart"]
+    command = _module("containerid.training.ahead", *given, *apart)
+    return [Ahead(command, environment, project, folder / "pull.lock")]
 
 
 def _prepare(
