@@ -19,6 +19,12 @@ CHECKPOINT_FILE = "weights/resume.pt"
 EPOCHS_FILE = "progress.jsonl"
 """One JSON object a line, for each epoch that is complete: `epoch` from 1, `epochs` in all, and what was measured."""
 
+PACKAGES_FILE = "packages.txt"
+"""What a run has installed, as requirements that allow one version each; the next leg asks for these."""
+
+PACKED_FILES = "cid-packages-*.tar"
+"""A glob. What a leg that paused has installed, for the next leg alone; in no manifest, and not fetched."""
+
 RESULT_MARK = "CID_RESULT "
 """The start of a run's last log line; the result as one line of JSON follows it."""
 

@@ -6,11 +6,11 @@ from pathlib import Path, PurePosixPath
 
 from containerid.errors import NoCheckpoint
 from containerid.home import Home
-from containerid.job import CHECKPOINT_FILE, EPOCHS_FILE, Leg, Output, Past, Spec, Tell
+from containerid.job import CHECKPOINT_FILE, EPOCHS_FILE, PACKAGES_FILE, Leg, Output, Past, Spec, Tell
 from containerid.kaggle.account import Account
 from containerid.kaggle.scratch import scratch
 
-_CARRIED = (CHECKPOINT_FILE, "weights/best.pt", "results.csv", EPOCHS_FILE, "train.log")
+_CARRIED = (CHECKPOINT_FILE, "weights/best.pt", "results.csv", EPOCHS_FILE, PACKAGES_FILE, "train.log")
 
 
 def carrier(owner: str, run: str, leg: int) -> str:

@@ -11,12 +11,13 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from containerid.crew import at_once
 from containerid.errors import CidError, OutputsUnverified
 from containerid.events import Caution, Fetched, LogLine, Step
-from containerid.job import MANIFEST_FILE, Output, Tell
+from containerid.job import MANIFEST_FILE, PACKED_FILES, Output, Tell
 from containerid.platform import Backend
 from containerid.runs.paths import PARTS_FOLDER, Wish, confine, sort
 from containerid.runs.registry import Run
@@ -73,7 +74,7 @@ def bring(backend: Backend, run: Run, folder: Path, tell: Tell, wish: Wish = Wis
         unsafe = [name for name in unsafe if wish.covers(name)]
         if unsafe:
             tell(Caution(f"skipped, since the name is not safe to write: {', '.join(map(repr, unsafe))}"))
-        asked = [output for output in outputs if wish.covers(output.name) or output.name == MANIFEST_FILE]
+        asked = [output for output in outputs if _is_asked(output.name, wish) or output.name == MANIFEST_FILE]
         courier = _Courier(backend, run, folder, tell)
         arrived = courier.bring(asked)
     manifest = courier.manifest
@@ -82,6 +83,11 @@ def bring(backend: Backend, run: Run, folder: Path, tell: Tell, wish: Wish = Wis
     missing = unsafe + sorted(named - arrived - set(unsafe))
     verified = manifest is not None and not missing
     return Delivery(folder, tuple(sorted(arrived)), tuple(missing), verified, full=courier.full)
+
+
+def _is_asked(name: str, wish: Wish) -> bool:
+    """What is left for the next leg alone is brought only where a glob asks for it."""
+    return wish.covers(name) and (bool(wish.include) or not fnmatchcase(name, PACKED_FILES))
 
 
 def _make(folder: Path) -> None:

@@ -74,6 +74,8 @@ if behave == "no result":
     sys.exit(0)
 if behave == "fail":
     end("failed", 7, reason="val/mAP50 0.3 < 0.9", phase="evaluate")
+if behave == "pause":
+    end("paused", 9)
 if behave == "wait":
     signal.signal(signal.SIGTERM, stop)
     say("ready")

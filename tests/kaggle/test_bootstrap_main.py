@@ -127,7 +127,7 @@ def test_a_signal_to_the_hardware_check_cancels_the_run(project, root):
 
 
 def test_a_signal_while_packages_are_installed_cancels_the_run(project, root, monkeypatch):
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object) -> dict[str, str]:
         raise Interrupted(signal.SIGINT)
 
     monkeypatch.setattr(bootstrap, "provide_packages", interrupted)
@@ -216,7 +216,7 @@ def test_pip_holds_what_must_stay_by_its_version(uv, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "")
     asked: list[list[str]] = []
 
-    def tried(command: list[str], requirements: list[object]) -> bool:
+    def tried(command: list[str], requirements: list[object], folder: Path) -> bool:
         asked.append(command)
         return True
 
@@ -227,5 +227,5 @@ def test_pip_holds_what_must_stay_by_its_version(uv, tmp_path, monkeypatch):
 
 
 def test_an_installer_that_cannot_be_started_is_a_warning(uv, tmp_path, capfd):
-    assert not packages._try([str(tmp_path / "no-such-program")], ["hinge"])
+    assert not packages._try([str(tmp_path / "no-such-program")], ["hinge"], tmp_path)
     assert "no-such-program" in capfd.readouterr().out

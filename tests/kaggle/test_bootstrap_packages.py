@@ -207,9 +207,9 @@ def test_without_an_installer_a_run_goes_on_if_it_can(tmp_path):
     assert "warning: could not be installed: hinge" in ran.lines
 
 
-def test_nothing_of_an_installation_becomes_an_output(uv_layer):
+def test_of_an_installation_its_versions_alone_become_an_output(uv_layer):
     uv_layer.run("hinge")
-    assert uv_layer.machine.outputs == ["manifest.json", "result.json", "weights/best.pt"]
+    assert uv_layer.machine.outputs == ["manifest.json", "packages.txt", "result.json", "weights/best.pt"]
     assert list((uv_layer.machine.root / "tmp").iterdir()) == []
 
 

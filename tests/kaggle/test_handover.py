@@ -27,11 +27,13 @@ os.makedirs("weights")
 open("weights/resume.pt", "wb").write(b"state")
 open("weights/best.pt", "wb").write(b"best")
 open("results.csv", "w").write("epoch\\n1\\n")
+open("packages.txt", "w").write("# installed by this run")
 """
 FINDS = """
 import pathlib
 for path in sorted(pathlib.Path(os.environ.get("CID_KAGGLE_ROOT", "/kaggle"), "input").rglob("resume.pt")):
     print("found", "/".join(path.parts[path.parts.index("input") + 1:]), path.read_text())
+    print("beside it", *sorted(each.name for each in path.parent.iterdir()))
 """
 
 
@@ -91,6 +93,7 @@ def test_the_checkpoint_of_a_leg_that_ran_over_its_time_is_carried_by_a_dataset(
     assert backend.hand_over(spec, first, quiet) == past, "it is sent once"
     _, said = run(backend, replace(spec, leg=2, past=past), home, FINDS)
     assert f"found datasets/{past.source}/resume.pt state" in found(said)
+    assert "beside it best.pt packages.txt results.csv resume.pt" in said, "the versions that it had travel along"
 
 
 def test_a_leg_without_a_checkpoint_cannot_be_gone_on_with(backend, spec, home):

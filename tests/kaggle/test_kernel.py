@@ -5,6 +5,8 @@ import subprocess
 import sys
 import tarfile
 import tomllib
+from collections import Counter
+from fnmatch import fnmatch
 from io import BytesIO
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from containerid import job
 from containerid.errors import CidError, UsageError
 from containerid.job import Code, Data, Spec
 from containerid.kaggle import kernel
-from containerid.kaggle.bootstrap import child, journal, outcome
+from containerid.kaggle.bootstrap import child, journal, outcome, pins, wheels
 from containerid.kaggle.bootstrap.requirements import TRAINER
 from containerid.kaggle.kernel import KernelOptions, SourceTooLarge
 from containerid.kaggle.package import gather
@@ -205,9 +207,19 @@ def test_every_name_that_the_source_uses_stands_in_it(tmp_path):
     assert done.returncode == 0, done.stdout
 
 
+def test_no_two_modules_of_the_bootstrap_use_one_name():
+    tree = ast.parse(kernel.render(spec()))
+    defined = [each.name for each in tree.body if isinstance(each, ast.FunctionDef | ast.ClassDef)]
+    named = [each.targets[0] for each in tree.body if isinstance(each, ast.Assign)]
+    names = defined + [name.id for target in named for name in ast.walk(target) if isinstance(name, ast.Name)]
+    assert [name for name, count in Counter(names).items() if count > 1] == []
+
+
 def test_the_bootstrap_speaks_the_same_words_as_the_package():
     assert journal.SPEC == job.SPEC_VERSION
     assert (outcome.RESULT, outcome.MANIFEST, outcome.MARK) == (job.RESULT_FILE, job.MANIFEST_FILE, job.RESULT_MARK)
+    assert pins.PACKAGES == job.PACKAGES_FILE
+    assert fnmatch(wheels.PACKED.format("0" * 64), job.PACKED_FILES)
     assert child.GRACE > 0
 
 

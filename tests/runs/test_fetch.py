@@ -9,11 +9,12 @@ import pytest
 
 from containerid.errors import NotFound, OutputsUnverified, StillRunning
 from containerid.events import Caution, Fetched, Step
-from containerid.job import State, Status
+from containerid.job import PACKED_FILES, State, Status
 from containerid.runs.fetch import fetch
 from containerid.runs.find import find
 from containerid.runs.paths import PARTS_FOLDER
 from containerid.runs.registry import Run
+from containerid.runs.verify import verify
 
 
 @pytest.fixture
@@ -51,6 +52,20 @@ def test_to_writes_into_that_folder_and_nowhere_else(ended, home, tmp_path):
     fetch(ended, home=home, to=tmp_path / "here")
     assert (tmp_path / "here/weights/best.pt").exists()
     assert not (tmp_path / "runs").exists()
+
+
+def test_packages_that_are_for_the_next_leg_stay_where_they_are(ended, platform, home, tmp_path):
+    """They are written after the manifest; a run without them is whole."""
+    name = PACKED_FILES.replace("*", "0" * 64)
+    platform.files[name] = b"wheels"
+    run = fetch(ended, home=home)
+    folder = tmp_path / "runs" / ended.run
+    assert run.verified
+    assert not (folder / name).exists()
+    assert verify(run, home=home).verified
+    fetch(ended, home=home, include=["cid-packages-*"])
+    assert (folder / name).read_bytes() == b"wheels", "who asks for them gets them"
+    assert verify(run, home=home).verified
 
 
 def test_a_file_that_differs_from_the_manifest_is_never_called_verified(ended, platform, home):

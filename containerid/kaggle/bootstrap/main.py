@@ -10,15 +10,17 @@ import tempfile
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from containerid.kaggle.bootstrap.ahead import Ahead
 from containerid.kaggle.bootstrap.child import Relay
 from containerid.kaggle.bootstrap.code import bring_code, bring_package
 from containerid.kaggle.bootstrap.ear import STOP_FILE, Ear, announce, session_id
 from containerid.kaggle.bootstrap.journal import BEGAN, BOOTSTRAP, PHASES_BEFORE, SPEC, Interrupted, Journal, Stop, say
-from containerid.kaggle.bootstrap.outcome import MANIFEST, RESULT, Verdict, conclude, leave
-from containerid.kaggle.bootstrap.packages import provide_packages, python_complaint
+from containerid.kaggle.bootstrap.outcome import MANIFEST, PAUSED, RESULT, Verdict, conclude, leave
+from containerid.kaggle.bootstrap.packages import WHEELS, provide_packages, python_complaint
+from containerid.kaggle.bootstrap.pins import past_folder, write_pins
+from containerid.kaggle.bootstrap.wheels import leave_wheels, time_to_pack
 
 PATIENCE = 300.0
 """Seconds for which what was begun ahead is waited for when all else is ready."""
@@ -28,6 +30,15 @@ import containerid, os, sys
 found, expected = map(os.path.realpath, (containerid.__file__, sys.argv[1]))
 sys.exit(None if found.startswith(expected + os.sep) else f"another one is in its place, {found}")
 """
+
+
+class Places(NamedTuple):
+    """Where things are: the spec's file, the project, scratch, and the folder with `working` and `input`."""
+
+    document: Path
+    project: Path
+    scratch: Path
+    root: Path
 
 
 def main(cargo: dict[str, Any]) -> int:
@@ -84,7 +95,7 @@ def _run(cargo: dict[str, Any], scratch: Path, root: Path, journal: Journal, rel
     pull = _pull(spec, given, scratch, environment, project)
     weights = Ahead(_module("containerid.training.prefetch", *given), environment, project)
     try:
-        _prepare(spec, (document, project, scratch), environment, journal, relay)
+        pins = _prepare(spec, Places(document, project, scratch, root), environment, journal, relay)
         weights.wait(PATIENCE)
         if weights.brought:
             journal.timeline["weights"] = weights.seconds
@@ -92,7 +103,11 @@ def _run(cargo: dict[str, Any], scratch: Path, root: Path, journal: Journal, rel
         relay.ending = True
         environment["CID_TIMELINE"] = json.dumps(journal.timeline)
         command = _module("containerid.training", *given, "--out", root / "working")
-        return conclude(root / "working", spec, journal, relay.follow(command, environment, project))
+        ended = relay.follow(command, environment, project)
+        if pins and ended.code == PAUSED and not ended.asked:
+            leave_wheels(pins, root / "working", scratch / WHEELS, time_to_pack(spec))
+            ended = ended._replace(said="")  # the result stands in the last line
+        return conclude(root / "working", spec, journal, ended)
     finally:
         for each in (weights, *pull):
             each.end()
@@ -116,10 +131,10 @@ def _pull(
 
 
 def _prepare(
-    spec: dict[str, Any], places: tuple[Path, Path, Path], environment: dict[str, str], journal: Journal, relay: Relay
-) -> None:
-    """Prove the hardware, then install what is missing; `places` are the spec's file, the project and scratch."""
-    document, project, scratch = places
+    spec: dict[str, Any], places: Places, environment: dict[str, str], journal: Journal, relay: Relay
+) -> dict[str, str]:
+    """Prove the hardware, then install what is missing; what the run has installed, as `provide_packages` gives it."""
+    document, project, scratch, root = places
     journal.enter("hardware")
     ended = relay.follow(_module("containerid.training.hardware", "--spec", document), environment, project)
     if ended.asked:
@@ -129,8 +144,10 @@ def _prepare(
     journal.leave()
 
     journal.enter("packages")
-    provide_packages(spec, project, environment, scratch)
+    pins = provide_packages(spec, project, environment, scratch, past_folder(spec, root / "input"))
+    write_pins(root / "working", spec["run"], pins)
     journal.leave()
+    return pins
 
 
 def _bring(cargo: dict[str, Any], scratch: Path, mounts: Path) -> tuple[Path, list[Path]]:

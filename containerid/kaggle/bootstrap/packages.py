@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from containerid.kaggle.bootstrap.journal import Stop, one_line, say
+from containerid.kaggle.bootstrap.pins import pin, read_pins
 from containerid.kaggle.bootstrap.requirements import (
     asked_by_project,
     asked_by_trainer,
@@ -24,9 +25,13 @@ from containerid.kaggle.bootstrap.requirements import (
     trainer,
     unmet,
 )
+from containerid.kaggle.bootstrap.wheels import take_wheels
 
 KEPT = re.compile(r"torch(vision|audio)?|triton|numpy|nvidia-.+|(.+-)?cuda\w*(-.+)?|.+-cu\d+")
 """Packages that are never installed over: they are built for each other and for the machine's driver."""
+
+WHEELS = "wheels"
+"""The folder in scratch where wheels lie that came from the leg before, or are on their way to the next."""
 
 _INSTALL_TIMEOUT = 1800
 _IMPORT_TIMEOUT = 300
@@ -34,10 +39,26 @@ _IMPORT = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_mod
 _FIND = "import importlib.util, sys\nimportlib.util.find_spec(sys.argv[1]) or sys.exit(f'no module {sys.argv[1]}')"
 
 
-def provide_packages(spec: Mapping[str, Any], project: Path, environment: Mapping[str, str], scratch: Path) -> None:
-    """Install what the run asks for and this machine lacks.
+def provide_packages(
+    spec: Mapping[str, Any],
+    project: Path,
+    environment: Mapping[str, str],
+    scratch: Path,
+    past: Path | None = None,
+) -> dict[str, str]:
+    """Install what the run asks for and this machine lacks; a later leg gets the versions that the first one got.
 
     A package that cannot be installed is a warning as long as the trainer can be imported without it.
+
+    Args:
+        spec: of this leg.
+        project: its folder.
+        environment: in which the training will run.
+        scratch: a folder that goes away with the session.
+        past: where what the leg before has left is attached.
+
+    Returns:
+        Name to requirement of what this run has installed, in this leg and in those before.
 
     Raises:
         Stop: something is missing and there is no network, or the trainer cannot be imported.
@@ -45,31 +66,56 @@ def provide_packages(spec: Mapping[str, Any], project: Path, environment: Mappin
     lines = asked_by_project(project, spec["install"])
     if not spec["code"]["holds_package"]:
         lines += asked_by_trainer(spec)
-    missing = _lacking(in_force(lines)) if lines else []
-    if not missing:
-        say(f"nothing to install: {len(lines)} requirements")
-        return
-    told = ", ".join(map(_told, missing))
-    if not spec["internet"]:
-        raise Stop(f"packages are missing and the run has no internet: {told}")
-    say(f"to be installed: {told}")
+    pins = read_pins(spec["run"], past)
     before = _versions()
-    failed = install(missing, scratch)
-    _check_new(before)
-    if failed:
-        say(f"warning: could not be installed: {', '.join(failed)}")
-        _expect_trainer(spec, project, environment, failed)
+    if missing := _missing(pins, lines):
+        missing = _from_past(missing, take_wheels(past, scratch / WHEELS, pins), scratch)
+    else:
+        say(f"nothing to install: {len(lines)} requirements")
+    told = ", ".join(map(_told, missing))
+    if missing and not spec["internet"]:
+        raise Stop(f"packages are missing and the run has no internet: {told}")
+    if missing:
+        say(f"to be installed: {told}")
+        if failed := install(missing, scratch):
+            say(f"warning: could not be installed: {', '.join(failed)}")
+            _expect_trainer(spec, project, environment, failed)
+    return {name: pin(each) for name, each in _new(before).items()} | pins
 
 
 def install(missing: Sequence[Any], scratch: Path) -> list[str]:
     """Install requirements, together if that can be, else one by one; the names of those that failed."""
-    command = _uv(missing, scratch) or _pip(scratch)
-    if _try(command, missing):
+    command = _installer(missing, scratch)
+    if _try(command, missing, scratch):
         return []
     if len(missing) == 1:
         return [missing[0].name]
     say("warning: they cannot be installed together; now one by one")
-    return [each.name for each in missing if not _try(command, [each])]
+    return [each.name for each in missing if not _try(command, [each], scratch)]
+
+
+def _installer(missing: Sequence[Any], scratch: Path) -> list[str]:
+    return _uv(missing, scratch) or _pip(scratch)
+
+
+def _missing(pins: Mapping[str, str], lines: Sequence[str]) -> list[Any]:
+    """What of the pins is not here, and of all else that is asked for; a pin stands for what else asks for its name."""
+    pinned = _lacking(in_force(pins.values())) if pins else []
+    asked = _lacking(in_force(lines)) if lines else []
+    return [*pinned, *(each for each in asked if canonical(each.name) not in pins)]
+
+
+def _from_past(missing: list[Any], wheels: Mapping[str, str], scratch: Path) -> list[Any]:
+    """Install what the leg before has left for this one; what is missing still."""
+    taken = [each for each in missing if canonical(each.name) in wheels]
+    if not taken:
+        return missing
+    exact = [f"{canonical(each.name)}=={wheels[canonical(each.name)]}" for each in taken]
+    say(f"installed from what the leg before has left: {', '.join(exact)}")
+    command = [*_installer(taken, scratch), "--no-index", "--find-links", str(scratch / WHEELS)]
+    if not _try(command, exact, scratch):
+        say("warning: that cannot be done here; now from the network")
+    return [each for each in missing if unmet(each)]
 
 
 def trainer_complaint(spec: Mapping[str, Any], project: Path, environment: Mapping[str, str]) -> str:
@@ -144,7 +190,7 @@ def _pip(scratch: Path) -> list[str]:
     return [sys.executable, "-m", "pip", "install", "--constraint", str(constraints)]
 
 
-def _try(command: Sequence[str], requirements: Sequence[Any]) -> bool:
+def _try(command: Sequence[str], requirements: Sequence[Any], folder: Path) -> bool:
     environment = {
         **os.environ,
         "UV_NO_PROGRESS": "1",
@@ -160,7 +206,7 @@ def _try(command: Sequence[str], requirements: Sequence[Any]) -> bool:
         done = subprocess.run(
             [*command, *map(str, requirements)],
             env=environment,
-            cwd=Path(command[-1]).parent,
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             timeout=_INSTALL_TIMEOUT,
             check=False,
@@ -185,12 +231,13 @@ def _versions() -> dict[str, str]:
     return {name: each.version for name, each in _distributions().items()}
 
 
-def _check_new(before: Mapping[str, str]) -> None:
-    """Say which new packages ask for more than is here: what stays is not what they were resolved with."""
-    for name, each in _distributions().items():
-        if before.get(name) != each.version:
-            for asked in _short(each):
-                say(f"warning: {name} {each.version} asks for {_told(asked)}")
+def _new(before: Mapping[str, str]) -> dict[str, importlib.metadata.Distribution]:
+    """What is here and was not. What of it asks for more than is here is said: it was resolved with another."""
+    found = {name: each for name, each in _distributions().items() if before.get(name) != each.version}
+    for name, each in found.items():
+        for asked in _short(each):
+            say(f"warning: {name} {each.version} asks for {_told(asked)}")
+    return found
 
 
 def _short(found: importlib.metadata.Distribution) -> Iterator[Any]:
