@@ -78,6 +78,9 @@ def _dvc(
 
 
 def _is_here(target: str, project: Path, environ: Mapping[str, str]) -> bool:
+    with suppress(yaml.YAMLError, OSError):
+        if not any(path.exists() for path in _outs(target, project)):
+            return False  # as it is in every session's beginning; to ask DVC takes seconds
     done = _dvc(["status", target, "--json"], project, environ, 600)
     with suppress(ValueError):
         return done.returncode == 0 and json.loads(done.stdout.splitlines()[-1] if done.stdout else "") == {}

@@ -9,6 +9,8 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from fakes.lines import Line
+
 
 def wheel(
     name: str,
@@ -17,25 +19,25 @@ def wheel(
     tag: str = "py3-none-any",
     scripts: Mapping[str, str] | None = None,
     data: Mapping[str, str] | None = None,
-    lines: tuple[str, ...] = (),
+    text: str = "",
 ) -> tuple[str, bytes]:
-    """A wheel's file name and content: a module that knows its version, and, by name, entry points and data files."""
+    """A wheel's file name and content: a module that knows its version, and what else it is to hold."""
     info, packed = f"{name}-{version}.dist-info", io.BytesIO()
     wanted = [f"Requires-Dist: {each}" for each in requires]
     points = "".join(f"{script} = {target}\n" for script, target in (scripts or {}).items())
     tags = [f"Tag: {each}-none-any" for each in tag.removesuffix("-none-any").split(".")]
     files = {
-        f"{name}.py": f"version = {version!r}\n",
+        f"{name}.py": f"version = {version!r}\n{text}",
         f"{info}/METADATA": "\n".join(["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}", *wanted])
         + "\n",
         f"{info}/WHEEL": "\n".join(["Wheel-Version: 1.0", "Generator: test", "Root-Is-Purelib: true", *tags]) + "\n",
         **({f"{info}/entry_points.txt": f"[console_scripts]\n{points}"} if points else {}),
-        **{f"{name}-{version}.data/data/{path}": text for path, text in (data or {}).items()},
+        **{f"{name}-{version}.data/data/{path}": content for path, content in (data or {}).items()},
     }
-    record = "".join(f"{path},{_digest(text)},{len(text.encode())}\n" for path, text in files.items())
+    record = "".join(f"{path},{_digest(content)},{len(content.encode())}\n" for path, content in files.items())
     with zipfile.ZipFile(packed, "w") as archive:
-        for path, text in {**files, f"{info}/RECORD": f"{record}{info}/RECORD,,\n"}.items():
-            archive.writestr(path, text)
+        for path, content in {**files, f"{info}/RECORD": f"{record}{info}/RECORD,,\n"}.items():
+            archive.writestr(path, content)
     return f"{name}-{version}-{tag}.whl", packed.getvalue()
 
 
@@ -51,12 +53,14 @@ class Index:
         url: its address, for `--index-url`.
         wheels: file name to content.
         asked: the paths of all requests, in order.
+        line: to it.
     """
 
     def __init__(self) -> None:
         self.url = ""
         self.wheels: dict[str, bytes] = {}
         self.asked: list[str] = []
+        self.line = Line()
 
     def add(self, *wheels: tuple[str, bytes]) -> None:
         """Publish wheels."""
@@ -83,7 +87,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content or b"")))
         self.end_headers()
         if whole:
-            self.wfile.write(content or b"")
+            self.index.line.carry(content or b"", self.wfile)
 
     def log_message(self, *_: object) -> None:
         pass

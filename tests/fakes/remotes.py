@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from fakes.lines import Line
+
 
 class Remote:
     """What a served folder knows.
@@ -21,6 +23,7 @@ class Remote:
         taken: path to how often it was given out.
         open: cleared, nothing is given out until it is set again.
         files: paths that are files of a set.
+        line: to it.
     """
 
     def __init__(self) -> None:
@@ -29,6 +32,7 @@ class Remote:
         self.open = threading.Event()
         self.open.set()
         self.files: set[str] = set()
+        self.line = Line()
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
@@ -40,6 +44,9 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         self._remote.open.wait()
         self._remote.taken[self.path] += 1
         super().do_GET()
+
+    def copyfile(self, source: Any, outputfile: Any) -> None:
+        self._remote.line.carry(source.read(), outputfile)
 
     def log_message(self, *_: object) -> None:
         pass

@@ -3,6 +3,8 @@
 import fcntl
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -120,6 +122,28 @@ def test_where_there_is_nothing_to_pull_or_no_way_to_it_nothing_is_begun(project
     ran = machine.run(source_of(project, data=Data(provider=provider), internet=internet))
     assert ran.code == 0
     assert "ahead -" in ran.lines
+
+
+@pytest.mark.training
+@pytest.mark.parametrize("here", [True, False])
+def test_a_dvc_that_is_not_here_when_the_session_begins_is_not_used_by_the_pull(project, machine, tmp_path, here):
+    """The packages that are installed meanwhile may bring one, half of which is there at some moment."""
+    record = tmp_path / "asked"
+    os.mkfifo(record)
+    write_tree(
+        project,
+        {
+            "containerid/training/ahead.py": f"import sys\nopen({str(record)!r}, 'w').write(' '.join(sys.argv[1:]))",
+            "containerid/training/hardware.py": f"print('told', open({str(record)!r}).read())",
+        },
+    )
+    if not here:
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
+        machine.python = str(tmp_path / "bare/bin/python")
+    ran = machine.run(source_of(project, data=IN_DVC))
+    (told,) = [line for line in ran.lines if line.startswith("told ")]
+    assert told.endswith(" --apart") is not here
+    assert f"--input {machine.root}/input" in told
 
 
 def test_what_a_pull_says_is_never_shown(project, machine):

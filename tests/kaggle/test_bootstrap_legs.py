@@ -169,6 +169,10 @@ def test_what_is_too_large_or_has_no_room_is_not_left(tmp_path, monkeypatch, cap
     wheels.leave_wheels(["packaging"], tmp_path, tmp_path / "wheels", float("inf"))
     assert "they are too large" in capsys.readouterr().out
     monkeypatch.undo()
+    with (tmp_path / "out.bin").open("wb") as file:
+        file.truncate(19 * 10**9)
+    wheels.leave_wheels(["packaging"], tmp_path, tmp_path / "wheels", float("inf"))
+    assert "the outputs are too large with them" in capsys.readouterr().out
     wheels.leave_wheels(["packaging"], tmp_path / "gone", tmp_path / "wheels", float("inf"))
     assert "warning: the packages are not left for the next leg: [Errno 2]" in capsys.readouterr().out
 

@@ -164,9 +164,9 @@ def test_a_page_stays_small_enough_to_be_sent(tmp_path):
 def test_what_went_on_beside_the_phases_is_a_sentence_and_no_bar(tmp_path):
     folder = leave(tmp_path / "out")
     result = json.loads((folder / "result.json").read_text())
-    told = "Weights downloaded in 3.2 s. First batch after 43 s."
+    told = "Data pulled in 41 s. Weights downloaded in 3.2 s. First batch after 43 s."
     assert told not in made(folder).text
-    result["timeline"] |= {"weights": 3.2, "first_batch": 43.4}
+    result["timeline"] |= {"pull": 41.0, "weights": 3.2, "first_batch": 43.4}
     (folder / "result.json").write_text(json.dumps(result))
     page = made(folder)
     assert told in page.text

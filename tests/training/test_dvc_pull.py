@@ -142,6 +142,17 @@ def test_a_target_that_makes_no_folder_is_told(tmp_path: Path) -> None:
         dvc.folder_of("prepare", tmp_path)
 
 
+@pytest.mark.parametrize(("there", "asked"), [(False, "pull\n"), (True, "status\npull\n")])
+def test_dvc_is_not_asked_about_what_is_plainly_not_here(tmp_path: Path, there: bool, asked: str) -> None:
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / "dvc.py").write_text("import sys\nprint(sys.argv[1], file=open('asked', 'a'))\nsys.exit(1)\n")
+    if there:
+        write_set(tmp_path / "doors", {"train": 1})
+    with pytest.raises(RunFailed):
+        pull("doors", tmp_path)
+    assert (tmp_path / "asked").read_text() == asked
+
+
 def test_a_pull_that_hangs_is_given_up(tmp_path: Path) -> None:
     (tmp_path / "dvc.py").write_text("import time\ntime.sleep(60)\n")
     with pytest.raises(RunFailed, match=r"dvc pull data\.dvc did not end within 0 s"):

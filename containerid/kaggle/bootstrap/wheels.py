@@ -23,8 +23,8 @@ PACKED = "cid-packages-{}.tar"
 """Its name holds its own SHA-256, since the manifest is written before it."""
 
 _WHEEL = re.compile(r"[\w.]+-[\w.+!]+-[\w.]+-[\w.]+-[\w.]+\.whl", re.ASCII)
-_MOST = 2 * 10**9
-"""Bytes of packages that are worth carrying: a kernel may leave 20 GB in all, the checkpoint among them."""
+_MOST, _OUTPUTS = 2 * 10**9, 19 * 10**9
+"""Bytes of packages that are worth carrying, and of all outputs with them: a kernel may leave 20 GB."""
 
 _PACE = 10e6
 """Bytes a second that are packed at least: on two busy cores it was 23 million."""
@@ -53,8 +53,7 @@ def leave_wheels(names: Iterable[str], out: Path, folder: Path, until: float) ->
     found = [each for name in sorted(names) if (each := installed(name))]
     size = sum(map(_size, found))
     begun, part = time.monotonic(), out / ".cid-packages.part"
-    if size > _MOST or begun + size / _PACE > until:
-        why = "there is no time" if size <= _MOST else "they are too large"
+    if why := _why_not(size, out, until - begun):
         say(f"the packages are not left for the next leg: {why} ({size / 1e6:.0f} MB)")
         return
     try:
@@ -69,6 +68,16 @@ def leave_wheels(names: Iterable[str], out: Path, folder: Path, until: float) ->
         say(f"warning: the packages are not left for the next leg: {one_line(error)}")
     else:
         say(f"left for the next leg: {len(wheels)} packages, in {time.monotonic() - begun:.1f} s")
+
+
+def _why_not(size: int, out: Path, seconds: float) -> str:
+    """What speaks against packing so many bytes in so many seconds; empty when nothing does."""
+    if size > _MOST:
+        return "they are too large"
+    if size / _PACE > seconds:
+        return "there is no time"
+    held = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    return "the outputs are too large with them" if held + size > _OUTPUTS else ""
 
 
 def take_wheels(past: Path | None, folder: Path, pins: Mapping[str, str]) -> dict[str, str]:
