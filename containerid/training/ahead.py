@@ -19,10 +19,8 @@ from pathlib import Path
 from containerid.job import Spec
 from containerid.redaction import Redactor
 from containerid.training import asked, dvc, secrets
+from containerid.training.apart import AHEAD
 from containerid.training.dvc import TooLong
-
-FOLDER = "CID_AHEAD"
-"""Names, in the environment, the folder in which a pull was begun ahead."""
 
 TIMEOUT = 3600.0
 """Seconds that a pull may take."""
@@ -47,7 +45,7 @@ class Pull:
 
 def folder(environ: Mapping[str, str]) -> Path | None:
     """Where a pull was begun ahead; None when none was."""
-    return Path(environ[FOLDER]) if environ.get(FOLDER) else None
+    return Path(environ[AHEAD]) if environ.get(AHEAD) else None
 
 
 def wait(place: Path, waiting: Callable[[], None]) -> Pull:
@@ -105,7 +103,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--input", required=True, type=Path, metavar="DIR", help="attached datasets")
     parser.add_argument("--apart", action="store_true", help="use no DVC that is here: it may just be being installed")
     options = parser.parse_args(arguments)
-    pull(asked.read(options.spec), options.input, Path(os.environ[FOLDER]), here=not options.apart)
+    pull(asked.read(options.spec), options.input, Path(os.environ[AHEAD]), here=not options.apart)
     return 0
 
 

@@ -15,6 +15,9 @@ from containerid import dvc
 from containerid.errors import GitError, RunFailed
 from containerid.training.log import say
 
+AHEAD = "CID_AHEAD"
+"""Names, in the environment, the folder in which a pull was begun ahead."""
+
 _DRIVE = "import dvc, pydrive2.fs, oauth2client.service_account"
 _INSTALLING, _PROBING = 1200, 120
 
@@ -23,7 +26,7 @@ def provide(scratch: Path, *, drive: bool, here: bool = True, patience: float = 
     """See to a DVC that works; where there is none, `CID_DVC` names one in a new environment from then on.
 
     Args:
-        scratch: where the environment is made, unless a whole one lies there.
+        scratch: where the environment is made, unless a pull was begun ahead: then there, and once.
         drive: it has to talk to Google Drive.
         here: one that this Python has may be used, if it works.
         patience: seconds for each of the steps.
@@ -33,7 +36,7 @@ def provide(scratch: Path, *, drive: bool, here: bool = True, patience: float = 
     """
     if here and _works(drive=drive):
         return
-    folder = scratch / "dvc-environment"
+    folder = Path(os.environ.get(AHEAD) or scratch) / "dvc-environment"
     python, whole = folder / "bin/python", folder / "whole"
     if not whole.exists():
         shutil.rmtree(folder, ignore_errors=True)

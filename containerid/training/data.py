@@ -153,14 +153,13 @@ def _attached(mounts: Path) -> list[str]:
 
 
 def _dvc(data: Data, place: Place) -> Path:
-    target = data.source
-    if place.ahead is None:
-        return dvc.pull(target, place.project, place.scratch, place.timeout)
-    pull = ahead.wait(place.ahead, lambda: say(f"dvc pull {target} has begun with the session, and goes on"))
+    target, pull = data.source, ahead.Pull()
+    if place.ahead:
+        pull = ahead.wait(place.ahead, lambda: say(f"dvc pull {target} has begun with the session, and goes on"))
     if pull.late:
         raise RunFailed(pull.late)
     if not pull.done:
-        return dvc.pull(target, place.project, place.ahead, place.timeout)
+        return dvc.pull(target, place.project, place.scratch, place.timeout)
     say(f"dvc: {target} was pulled beside the other phases, in {pull.seconds:.1f} s")
     return dvc.folder_of(target, place.project)
 

@@ -161,7 +161,7 @@ def test_a_dvc_that_may_be_half_installed_is_not_touched_and_its_environment_is_
     begin(place, "--apart", data=HERE)
     assert not touched.exists()
     assert [line.split()[0] for line in log.read_text().splitlines()] == ["venv", "pip"]
-    apart.provide(place.ahead, drive=True, here=False)
+    apart.provide(place.scratch, drive=True, here=False)
     assert programs.command() == [str(place.ahead / "dvc-environment/bin/dvc")]
     assert len(log.read_text().splitlines()) == 2
 
