@@ -104,9 +104,10 @@ class _Checking:
         report.findings += self._totals(minimum, boxes)
 
     def _examine(self, paths: Sequence[str]) -> pairs.Examined:
-        options = {"root": self.root, "classes": len(self.dataset.names)}
+        classes, keypoints = len(self.dataset.names), self.dataset.keypoints
         if len(paths) < _PAYS:
-            return pairs.examine(paths, root=self.root, classes=len(self.dataset.names))
+            return pairs.examine(paths, root=self.root, classes=classes, keypoints=keypoints)
+        options = {"root": self.root, "classes": classes, "keypoints": keypoints}
         whole = pairs.Examined()
         for found in crowd.spread("examine", paths, options, chunk=_CHUNK, pays=_PAYS, processes=self.processes):
             whole.add(pairs.unpack(found))

@@ -10,7 +10,6 @@ from containerid.dataset.images import is_image, look
 from containerid.dataset.sets import YAML, Dataset
 from containerid.dataset.yamlfile import DatasetError
 
-TASK = "classify"
 _SPLITS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
 
 

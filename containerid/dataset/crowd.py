@@ -86,10 +86,10 @@ def run(task: str, items: Sequence[str], options: dict[str, Any]) -> Any:
     return TASKS[task](items, **options)
 
 
-def _examine(items: Sequence[str], *, root: str, classes: int) -> Any:
+def _examine(items: Sequence[str], *, root: str, classes: int, keypoints: tuple[int, int] | None) -> Any:
     from containerid.dataset.pairs import examine, pack
 
-    return pack(examine(items, root=root, classes=classes))
+    return pack(examine(items, root=root, classes=classes, keypoints=keypoints))
 
 
 def _decode(items: Sequence[str], *, kept: str = "", marker: str = "") -> list[tuple[str, str, str]]:

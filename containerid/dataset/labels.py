@@ -19,9 +19,19 @@ ALIKE = 0.95
 """Share of their union from which two boxes of one class are taken for one that was drawn twice."""
 TRIANGLE = "label-triangle"
 """A row of 7 columns: a triangle in a set of polygons, a box and two more numbers in any other."""
+KEYPOINTS = "label-keypoints"
+"""A row that is not what a set of keypoints has; an error in a set that is for poses alone."""
 _EACH = 10
 """Findings of one kind that a file gets; the last says how many more there are."""
 _BOX = "class, centre x, centre y, width, height"
+
+Keypoints = tuple[int, int]
+"""How many keypoints a row has after its box, and 2 or 3 numbers each: x, y and, with 3, how well it is seen."""
+
+
+def columns(keypoints: Keypoints | None) -> int:
+    """How many numbers a row with keypoints has; 0 for a set without."""
+    return 5 + keypoints[0] * keypoints[1] if keypoints else 0
 
 
 class Read(NamedTuple):
@@ -31,7 +41,7 @@ class Read(NamedTuple):
         rows: lines that hold something.
         classes: boxes per class index, of rows that can be used.
         said: what is to be said about it.
-        polygons: rows of nine and more columns.
+        polygons: rows of nine and more columns, and no keypoints.
     """
 
     rows: list[Row]
@@ -40,7 +50,7 @@ class Read(NamedTuple):
     polygons: int
 
 
-def read(path: str, classes: int, width: int = 0, height: int = 0) -> Read:
+def read(path: str, classes: int, width: int = 0, height: int = 0, keypoints: Keypoints | None = None) -> Read:
     """Read a label file.
 
     Args:
@@ -48,6 +58,7 @@ def read(path: str, classes: int, width: int = 0, height: int = 0) -> Read:
         classes: how many there are.
         width: of its image in pixels; 0 unknown.
         height: of its image in pixels; 0 unknown.
+        keypoints: of a row, as data.yaml has them; None where it has none.
 
     Raises:
         FileNotFoundError: there is none.
@@ -63,11 +74,11 @@ def read(path: str, classes: int, width: int = 0, height: int = 0) -> Read:
     counted: Counter[int] = Counter()
     if not rows and not any(severity == ERROR for _, _, severity, *_ in said):
         said.append((0, "label-empty", INFO, "the label is empty: a background image", ""))
-    said += _few(_judge(rows, classes, counted))
+    said += _few(_judge(rows, classes, counted, keypoints))
     said += _overlaps(rows, said)
     if width and height:
         said += _sizes(rows, width, height)
-    return Read(rows, counted, said, sum(len(row.words) >= 9 for row in rows))
+    return Read(rows, counted, said, sum(9 <= len(row.words) != columns(keypoints) for row in rows))
 
 
 def _few(said: Iterator[Said]) -> Iterator[Said]:
@@ -82,10 +93,11 @@ def _few(said: Iterator[Said]) -> Iterator[Said]:
             yield line, kind, severity, f"{message} (and {more} more like it)" if more else message, fix
 
 
-def _judge(rows: Sequence[Row], classes: int, counted: Counter[int]) -> Iterator[Said]:
+def _judge(rows: Sequence[Row], classes: int, counted: Counter[int], keypoints: Keypoints | None) -> Iterator[Said]:
     seen: set[tuple[float, ...]] = set()
     widths = {len(row.words) for row in rows}
-    polygons = [row for row in rows if len(row.numbers) >= 7 and len(row.numbers) % 2]
+    posed = columns(keypoints)
+    polygons = [row for row in rows if len(row.numbers) >= 7 and len(row.numbers) % 2 and len(row.numbers) != posed]
     for row in rows:
         if row.numbers:
             values = tuple(row.numbers)
@@ -93,7 +105,7 @@ def _judge(rows: Sequence[Row], classes: int, counted: Counter[int]) -> Iterator
                 yield row.line, "label-duplicate", WARNING, "the same box stands above", "remove one of them"
                 continue
             seen.add(values)
-        yield from ((row.line, *each) for each in _row(row, classes, counted))
+        yield from ((row.line, *each) for each in _row(row, classes, counted, keypoints))
     if polygons and 5 in widths:
         yield polygons[0].line, "label-mixed", *_mixed(polygons)
     elif long := [row for row in polygons if len(row.words) > 7]:
@@ -107,18 +119,27 @@ def _mixed(polygons: Sequence[Row]) -> tuple[str, str, str]:
     return WARNING, "polygons among boxes; the box around each will be used", "write them all as boxes"
 
 
-def _row(row: Row, classes: int, counted: Counter[int]) -> Iterator[tuple[str, str, str, str]]:
-    count = len(row.words)
+def _row(
+    row: Row, classes: int, counted: Counter[int], keypoints: Keypoints | None
+) -> Iterator[tuple[str, str, str, str]]:
+    count, posed = len(row.words), columns(keypoints)
+    if keypoints and row.numbers and count != posed:
+        message = f"{count} columns instead of {posed} (class, box, {keypoints[0]} keypoints of {keypoints[1]} numbers)"
+        yield KEYPOINTS, ERROR, message, "write it anew, or correct `kpt_shape`"
     if not row.numbers:
         yield _unreadable(row.words)
-    elif count != 5 and (count < 7 or count % 2 == 0):
+    elif count not in {5, posed} and (count < 7 or count % 2 == 0):
         yield "label-columns", ERROR, f"{count} columns instead of 5 ({_BOX})", "write it anew"
     else:
         good = list(_class(row, classes))
         yield from good
         if not any(severity == ERROR for _, severity, *_ in good):
             counted[int(row.numbers[0])] += 1
-        yield from _box(row.numbers[1:]) if count == 5 else _polygon(row.numbers[1:])
+        if keypoints and count == posed:
+            yield from _box(row.numbers[1:5])
+            yield from _points(row.numbers[5:], keypoints[1])
+        else:
+            yield from _box(row.numbers[1:]) if count == 5 else _polygon(row.numbers[1:])
 
 
 def _unreadable(words: Sequence[str]) -> tuple[str, str, str, str]:
@@ -160,6 +181,14 @@ def _box(box: Sequence[float]) -> Iterator[tuple[str, str, str, str]]:
         yield "label-edge", WARNING, "a number lies a little outside 0 to 1", "cut the box at the image's edge"
     elif max(abs(2 * x - 1) + width, abs(2 * y - 1) + height) > 1 + ROUNDING:
         yield "label-edge", WARNING, "the box reaches over the edge of the image", "cut it at the image's edge"
+
+
+def _points(numbers: Sequence[float], each: int) -> Iterator[tuple[str, str, str, str]]:
+    places = [numbers[at + axis] for at in range(0, len(numbers), each) for axis in (0, 1)]
+    if far := _outside(places):
+        yield far
+    elif each == 3 and min(numbers[2::3]) < 0:
+        yield "label-range", ERROR, f"a keypoint is seen {min(numbers[2::3]):g}", "write 0, 1 or 2"
 
 
 def _polygon(points: Sequence[float]) -> Iterator[tuple[str, str, str, str]]:

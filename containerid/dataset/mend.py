@@ -98,7 +98,8 @@ def mend(dataset: Dataset, report: Report, minimum: Mapping[str, int], task: str
         carry(folder / YAML, dataset)
     record = {"of": str(dataset.root), "fixes": [asdict(fix) for fix in work.fixes]}
     (folder / LIST).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    errors = settle(check(survey(folder / YAML), minimum), task).errors
+    made = survey(folder / YAML)
+    errors = settle(check(made, minimum), task, made.keypoints).errors
     return Mended(folder, tuple(work.fixes), tuple(errors))
 
 

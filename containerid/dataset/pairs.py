@@ -54,13 +54,14 @@ class Examined:
             self.largest = size
 
 
-def examine(paths: Iterable[str], *, root: str, classes: int) -> Examined:
+def examine(paths: Iterable[str], *, root: str, classes: int, keypoints: labels.Keypoints | None = None) -> Examined:
     """Look at images and read their labels.
 
     Args:
         paths: of the images; absolute.
         root: the set's folder.
         classes: how many there are.
+        keypoints: of a row, as data.yaml has them.
     """
     found = Examined()
     for path in paths:
@@ -72,14 +73,16 @@ def examine(paths: Iterable[str], *, root: str, classes: int) -> Examined:
             found.findings += [Finding(name, 0, *said) for said in look.said]
             wrong = any(severity == ERROR for _, severity, *_ in look.said)
         found.sizes.append(0 if wrong else look.size)
-        _label(found, path, root, classes, look)
+        _label(found, path, root, look, classes, keypoints)
     return found
 
 
-def _label(found: Examined, image: str, root: str, classes: int, look: images.Look) -> None:
+def _label(
+    found: Examined, image: str, root: str, look: images.Look, classes: int, keypoints: labels.Keypoints | None
+) -> None:
     path = label_path(image)
     try:
-        read = labels.read(path, classes, look.width, look.height)
+        read = labels.read(path, classes, look.width, look.height, keypoints)
     except FileNotFoundError:
         found.counts["backgrounds"] += 1
         if not look.size:

@@ -35,6 +35,7 @@ class Dataset:
         lists: files that list images.
         unnamed: indices of classes that data.yaml gives no name; `names` calls them `class_<index>`.
         folders: those of `bases` that data.yaml names itself.
+        keypoints: how many a row has, and how many numbers each has, as `kpt_shape` says; None without one.
     """
 
     root: Path
@@ -48,6 +49,7 @@ class Dataset:
     lists: tuple[Path, ...] = ()
     unnamed: frozenset[int] = frozenset()
     folders: frozenset[Path] = frozenset()
+    keypoints: tuple[int, int] | None = None
 
 
 def label_path(image: str) -> str:
@@ -105,7 +107,14 @@ def survey(file: Path) -> Dataset:
     faults, notes = tuple(document.faults), tuple(document.notes)
     lists, folders = tuple(reader.lists), frozenset(reader.folders)
     lines, unnamed = document.lines, document.unnamed
-    return Dataset(file.parent, file, names, splits, bases, faults, notes, lines, lists, unnamed, folders)
+    shape = _shape(document.values.get("kpt_shape"))
+    return Dataset(file.parent, file, names, splits, bases, faults, notes, lines, lists, unnamed, folders, shape)
+
+
+def _shape(value: Any) -> tuple[int, int] | None:
+    if not isinstance(value, list) or len(value) != 2 or not all(isinstance(each, int) for each in value):
+        return None
+    return (value[0], value[1]) if value[0] > 0 and value[1] in {2, 3} else None
 
 
 class _Reader:

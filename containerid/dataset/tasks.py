@@ -8,28 +8,46 @@ from typing import Any
 import yaml
 
 from containerid.dataset.findings import ERROR, Finding, Report
+from containerid.dataset.labels import KEYPOINTS, Keypoints
 from containerid.dataset.sets import Dataset
 from containerid.dataset.yamlfile import DatasetError
 
+DETECT, SEGMENT, POSE, OBB, CLASSIFY = TASKS = ("detect", "segment", "pose", "obb", "classify")
+"""What sets are made for."""
 _MEANT = {
-    "segment": frozenset({"label-polygon"}),
-    "obb": frozenset({"label-polygon"}),
-    "pose": frozenset({"label-polygon", "label-columns", "label-mixed", "label-range", "label-area", "label-edge"}),
+    DETECT: frozenset({KEYPOINTS}),
+    SEGMENT: frozenset({"label-polygon", KEYPOINTS}),
+    OBB: frozenset({"label-polygon", KEYPOINTS}),
+    POSE: frozenset({"label-polygon", "label-columns", "label-mixed"}),
 }
-"""Kinds of findings that only a detection set has. A row of keypoints has columns of its own, and numbers up to 2."""
+"""Kinds of findings that are none in a set for this task. A row with keypoints has columns of its own."""
+_UNKNOWN = frozenset({"label-range", "label-area", "label-edge"})
+"""What cannot be told of rows of which nobody says how many keypoints they have."""
 _CARRIED = ("kpt_shape", "flip_idx", "kpt_names", "channels")
 """Keys of data.yaml that a task may need."""
 
 
-def settle(report: Report, task: str) -> Report:
-    """The report on a set that is for another task than detection: what is meant to be so is no finding."""
-    meant = _MEANT.get(task, frozenset())
-    found = (_strictly(each, task) for each in report.findings if each.kind not in meant)
+def settle(report: Report, task: str, keypoints: Keypoints | None = None) -> Report:
+    """The report on a set for a task: what is meant to be so is no finding.
+
+    Args:
+        report: of a check.
+        task: one of `TASKS`.
+        keypoints: as data.yaml has them; None where it says nothing.
+    """
+    meant = _MEANT.get(task, frozenset()) | (_UNKNOWN if task == POSE and not keypoints else frozenset())
+    # What else is said of a row that is none of keypoints is about the box or polygon that it is not either.
+    odd = {(each.path, each.line) for each in report.findings if each.kind == KEYPOINTS and task == POSE}
+    found = (
+        _strictly(each, task)
+        for each in report.findings
+        if each.kind not in meant and (each.kind == KEYPOINTS or (each.path, each.line) not in odd)
+    )
     return replace(report, findings=sorted(found, key=lambda finding: finding.order))
 
 
 def _strictly(finding: Finding, task: str) -> Finding:
-    if finding.kind != "label-mixed" or task == "detect":
+    if finding.kind != "label-mixed" or task == DETECT:
         return finding
     message = "boxes among polygons: Ultralytics drops the whole image"
     return replace(finding, severity=ERROR, message=message, fix="write them all as polygons")
@@ -48,7 +66,7 @@ def complete(view: Path, dataset: Dataset, task: str) -> None:
 
 def lacking(dataset: Dataset, task: str) -> DatasetError | None:
     """What the task needs of data.yaml and does not find there."""
-    if task != "pose" or dataset.faults or _is_shape(_document(dataset.file).get("kpt_shape")):
+    if task != POSE or dataset.faults or dataset.keypoints:
         return None
     fix = "add `kpt_shape: [17, 3]`: how many keypoints, and 2 or 3 numbers each"
     line = dataset.lines.get("kpt_shape", 0)
@@ -79,10 +97,6 @@ def view_classes(dataset: Dataset, folder: Path, limits: Mapping[str, int]) -> P
             place.parent.mkdir(parents=True, exist_ok=True)
             place.symlink_to(image)
     return folder
-
-
-def _is_shape(value: object) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(isinstance(each, int) for each in value)
 
 
 def _document(file: Path) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def check_data(path: str, *, folder: Path, home: Home, deep: bool = False, fix: 
         raise UsageError(f"--deep needs {' and '.join(absent)}", hint=pixels.INSTALL)
     minimum, named, task = _asked(folder, path)
     place = folder / named
-    if task == classes.TASK or (path and classes.is_sorted(place)):
+    if task == tasks.CLASSIFY or (path and classes.is_sorted(place)):
         if deep or fix:
             hint = f"cid data check {path}".rstrip()
             raise UsageError(f"--deep and --fix know detection sets; {place.name} is sorted into classes", hint=hint)
@@ -101,7 +101,7 @@ def require(source: str, params: "Params", *, folder: Path, home: Home, tell: Te
     if params.training.entry != ENTRY:
         return None
     place, minimum, task = Path(source), params.data.minimum.model_dump(), params.model.task
-    if task == classes.TASK:
+    if task == tasks.CLASSIFY:
         report = _sorted_into_classes(place, minimum)
     else:
         _, report = _survey(place / sets.YAML, minimum, task, home)
@@ -119,7 +119,7 @@ def _survey(
     if not file.is_file():
         return None, check.refuse(sets.DatasetError(file, 0, "is not there", _MADE_BY))
     dataset = sets.survey(file)
-    report = tasks.settle(check.check(dataset, minimum, deep=deep, keep=home.root / "checks"), task)
+    report = tasks.settle(check.check(dataset, minimum, deep=deep, keep=home.root / "checks"), task, dataset.keypoints)
     if lacking := tasks.lacking(dataset, task):
         report.findings[:0] = check.refuse(lacking).findings
     return dataset, report

@@ -36,7 +36,7 @@ def validate(session: Session) -> None:
         deep = not session.spec.quick and not pixels.missing()
         minimum = session.params.data.minimum.model_dump()
         session.report = check.check(session.dataset, minimum, deep=deep, seconds=_LOOK)
-        session.report = tasks.settle(session.report, session.params.model.task)
+        session.report = tasks.settle(session.report, session.params.model.task, session.dataset.keypoints)
         limits = QUICK if session.spec.quick else {}
         session.view = view(
             session.dataset, session.place.scratch / "view", limits, _mixed(session.dataset, session.report)
