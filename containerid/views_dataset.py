@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from containerid.console import Screen
 from containerid.dataset.stats import SHAPES, SIZES
+from containerid.dataset.tasks import CLASSIFY, DETECT, OBB, POSE, SEGMENT
 from containerid.runs.importdata import WORDS, cautions
 from containerid.views import near
 
@@ -13,6 +14,15 @@ if TYPE_CHECKING:
     from containerid.dataset.stats import Stats
     from containerid.runs.importdata import Imported
 
+_CALLED = {
+    DETECT: "boxes",
+    SEGMENT: "polygons",
+    POSE: "poses",
+    OBB: "turned boxes",
+    CLASSIFY: "sorted",
+    "crops": "boxes",
+}
+"""What the images of a set for each task hold."""
 _CLASSES = 30
 """Classes that are shown; -v shows all."""
 
@@ -20,19 +30,20 @@ _CLASSES = 30
 def show_imported(screen: Screen, made: "Imported") -> None:
     """What became of the source, what was changed on the way, and what comes next."""
     splits = made.arranged.splits
-    rows = (
-        (split, f"{len(found):,}", f"{sum(len(each.boxes) for each in found):,}") for split, found in splits.items()
-    )
-    screen.table(("split", "images", "boxes"), rows)
+    rows = ((split, f"{len(found):,}", f"{sum(len(each.rows) for each in found):,}") for split, found in splits.items())
+    screen.table(("split", "images", _CALLED["crops" if made.cut else made.arranged.task]), rows)
     screen.say(f"classes: {', '.join(made.arranged.names)}")
     for word, number in made.counts.items():
         screen.say(f"{number:,} {WORDS[word]}")
     screen.say(f"split: {_how(made)}")
     for told in cautions(made.arranged):
         screen.hint(f"caution: {told}", style="yellow")
-    where = near(str(made.folder))
+    if made.cut:
+        screen.say(f"{made.written:,} images were cut out of them")
+    where, task = near(str(made.folder)), made.arranged.task
     screen.say(f"✓ {where} (from {made.form}; origin.json says how)", style="green")
-    screen.hint(f"next: cid data check {where} --deep")
+    asked = "" if task == CLASSIFY else f"{f' --task {task}' if task != DETECT else ''} --deep"
+    screen.hint(f"next: cid data check {where}{asked}")
 
 
 def _how(made: "Imported") -> str:

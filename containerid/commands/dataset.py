@@ -1,4 +1,4 @@
-"""Commands that make and describe detection sets: data import, data split, data stats."""
+"""Commands that make and describe sets: data import, data split, data stats."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,15 +23,16 @@ def import_(  # noqa: PLR0913, PLR0917
     seed: o.SeedOption = 0,
     group: o.GroupOption = "",
     link: o.LinkOption = True,
+    task: o.ImportTaskOption = "detect",
 ) -> None:
-    """Make a set of Pascal VOC, COCO, CVAT or YOLO annotations; they are only read.
+    """Make a set of Pascal VOC, COCO, CVAT or YOLO annotations, or of folders of classes; they are only read.
 
-    Images that look alike stay in one split. Example: cid data import voc --to data/doors --group folder
+    Images that look alike stay in one split. Example: cid data import coco --to data/doors --task segment
     """
     from containerid.runs.importdata import Wanted
 
     listed = [name.strip() for name in names.split(",") if name.strip()]
-    _make(screen, source, to, Wanted(form, listed, split, seed, group, copy=not link))
+    _make(screen, source, to, Wanted(form, listed, split, seed, group, not link, task))
 
 
 @command(data_app, "split")
@@ -43,6 +44,7 @@ def split(
     seed: o.SeedOption = 0,
     group: o.GroupOption = "",
     link: o.LinkOption = True,
+    task: o.TaskOption = "",
 ) -> None:
     """Split a set anew, into another folder: every class in its share in each split, groups whole.
 
@@ -50,7 +52,7 @@ def split(
     """
     from containerid.runs.importdata import Wanted
 
-    _make(screen, folder, to, Wanted("yolo", (), shares, seed, group, copy=not link), anew=True)
+    _make(screen, folder, to, Wanted("yolo", (), shares, seed, group, not link, task), anew=True)
 
 
 def _make(screen: "Screen", source: Path, to: Path, wanted: "Wanted", *, anew: bool = False) -> None:

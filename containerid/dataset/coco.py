@@ -1,4 +1,4 @@
-"""COCO's JSON: one file a split, boxes or polygons, categories by ids that may have gaps."""
+"""COCO's JSON: one file a split, boxes, polygons, masks and keypoints, categories by ids that may have gaps."""
 
 import json
 import re
@@ -6,7 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from containerid.dataset.gathered import Gathered, Images, Sample, around, located, numbers, split_named
+from containerid.dataset import geometry, masks
+from containerid.dataset.gathered import Gathered, Sample, numbers, split_named
+from containerid.dataset.geometry import Outline
+from containerid.dataset.shapes import Drawn, Keypoint
+from containerid.dataset.sought import Images, located
+from containerid.dataset.tasks import DETECT, OBB, POSE, SEGMENT
 
 _HEAD = 65536
 _LISTS = re.compile(rb'"(images|annotations)"\s*:\s*\[')
@@ -14,15 +19,16 @@ _LISTS = re.compile(rb'"(images|annotations)"\s*:\s*\[')
 Document = Mapping[str, Any]
 
 
-def files(root: Path) -> list[Path]:
-    """Files below a folder that look like COCO's, those of boxes alone where the names tell."""
+def files(root: Path, task: str = DETECT) -> list[Path]:
+    """Files below a folder that look like COCO's; where the names tell, those of what the task needs alone."""
     found = [
         path
         for pattern in ("*.json", "*/*.json", "*/annotations/*.json")
         for path in sorted(root.glob(pattern))
         if _looks(path)
     ]
-    return [path for path in found if path.name.startswith("instances_")] or found
+    named = "person_keypoints_" if task == POSE else "instances_"
+    return [path for path in found if path.name.startswith(named)] or found
 
 
 def _looks(path: Path) -> bool:
@@ -86,6 +92,7 @@ class _File:
     def __init__(self, gathered: Gathered, path: Path, document: Document, split: str) -> None:
         self.gathered, self.path, self.document, self.split = gathered, path, document, split
         self.samples: dict[Any, Sample | None] = {}
+        self.points: dict[Any, int] = {}
 
     def fault(self, message: str, fix: str) -> None:
         self.gathered.fault(self.path, 0, message, fix)
@@ -111,11 +118,27 @@ class _File:
                 self.fault(f"categories[{index}] needs an id of its own and a name", "correct it")
             elif key in used or name not in above:
                 found[key] = name
+        self._skeletons(found)
         # Some tools write what classes belong to as a category of its own, which no box has.
         for key in sorted(found):
-            if not self.gathered.closed:
+            if not self.gathered.closed and (self.gathered.task != POSE or key in self.points):
                 self.gathered.index_of(found[key])
         return found
+
+    def _skeletons(self, found: Mapping[Any, str]) -> None:
+        """The keypoints of each category, where poses are wanted."""
+        if self.gathered.task != POSE:
+            return
+        for record in self.document["categories"]:
+            names, name = record.get("keypoints"), record.get("name")
+            if not isinstance(names, list) or not names or found.get(record.get("id")) != name:
+                continue
+            if not self.gathered.closed or name in self.gathered.names:
+                self.points[record["id"]] = len(names)
+                self.gathered.pose((self.path, 0), {name: list(map(str, names))}, len(names))
+        if not self.points and not self.gathered.keys:
+            fix = "export COCO's keypoints: a list `keypoints` in each category and annotation"
+            self.fault("no category has keypoints", fix)
 
     def _image(self, index: int, record: Document, images: Images, seen: dict[Path, Path]) -> None:
         key, name = record.get("id"), record.get("file_name")
@@ -149,18 +172,76 @@ class _File:
             self.fault(f"{what} is of image {str(image)[:40]}, which is not listed", "remove it, or list the image")
         elif not isinstance(category, int) or category not in categories:
             self.fault(f"{what} is of category {str(category)[:40]}, which is not listed", "correct it")
-        elif record.get("iscrowd"):
+        elif record.get("iscrowd") and not _is_of_cvat(record):
             self.gathered.counts["crowd"] += 1
         elif (sample := self.samples[image]) is not None:
             try:
-                corners = _corners(record)
-            except (ValueError, TypeError):
-                self.fault(f"{what} has no box of four numbers and no polygon", "correct it")
-                return
-            found = self.gathered.index_of(categories[category])
-            if found is not None:
-                self.gathered.counts["polygon"] += not record.get("bbox")
-                self.gathered.box(sample, found, corners)
+                drawn = self._drawn(record, sample)
+            except _Faulty as faulty:
+                self.fault(f"{what} {faulty}", "correct it")
+            else:
+                self.gathered.draw(sample, categories[category], drawn)
+
+    def _drawn(self, record: Document, sample: Sample) -> Drawn:
+        try:
+            box = _box(record)
+            turn = numbers([record["attributes"].get("rotation") or 0])[0] if _is_of_cvat(record) else 0.0
+            points = self._points(record)
+            # The areas of a set for boxes may be anything, as long as there are boxes.
+            parts = self._parts(record, sample) if not box or self.gathered.task in {SEGMENT, OBB} else []
+        except (ValueError, TypeError):
+            raise _Faulty("has no box of four numbers and no polygon") from None
+        if box and turn and not parts:
+            left, top, right, bottom = box
+            middle = (left + right) / 2, (top + bottom) / 2
+            return Drawn(corners=geometry.turned(middle, (right - left, bottom - top), turn), keypoints=points)
+        if not box and not parts and not points:
+            raise _Faulty("has no box of four numbers and no polygon")
+        return Drawn(box, tuple(parts), keypoints=points, area=not box)
+
+    def _points(self, record: Document) -> tuple[Keypoint, ...]:
+        words = record.get("keypoints")
+        if self.gathered.task != POSE or not words:
+            return ()
+        count = self.points.get(record.get("category_id"), 0)
+        try:
+            found = numbers(words)
+        except (ValueError, TypeError):
+            found = []
+        if len(found) != 3 * count:
+            raise _Faulty(f"has {len(found)} numbers of keypoints, and its category has {count} of 3 each")
+        return tuple((x, y, min(max(int(seen), 0), 2)) for x, y, seen in zip(*[iter(found)] * 3, strict=True))
+
+    def _parts(self, record: Document, sample: Sample) -> list[Outline]:
+        area = record.get("segmentation")
+        if isinstance(area, dict):
+            return self._mask(area, sample)
+        parts = [numbers(part) for part in area] if isinstance(area, list) else []
+        # Of parts without an area some tools write a point or two.
+        return [geometry.paired(part) for part in parts if len(part) > 5 or len(part) % 2]
+
+    def _mask(self, area: Document, sample: Sample) -> list[Outline]:
+        counts, size = area.get("counts"), area.get("size")
+        try:
+            high, wide = (int(each) for each in numbers(size or []))
+            lengths = (
+                masks.letters(counts) if isinstance(counts, str) else [int(each) for each in numbers(counts or [])]
+            )
+            found, holes = masks.across(masks.runs(lengths, high, wide))
+        except (ValueError, TypeError):
+            raise _Faulty("has a mask that is no run lengths of its size") from None
+        self.gathered.counts["hole"] += holes
+        across, down = sample.size[0] / wide, sample.size[1] / high
+        return [[(x * across, y * down) for x, y in outline] for outline in found]
+
+
+class _Faulty(Exception):
+    """An annotation that has to be mended; the message follows on its place."""
+
+
+def _is_of_cvat(record: Document) -> bool:
+    """CVAT marks every mask as a crowd, and gives turned boxes upright, with an angle among its attributes."""
+    return isinstance(record.get("attributes"), dict)
 
 
 def _size(record: Document) -> tuple[float, float]:
@@ -171,13 +252,10 @@ def _size(record: Document) -> tuple[float, float]:
     return across, down
 
 
-def _corners(record: Document) -> tuple[float, float, float, float]:
-    """Left, top, right, bottom. Raises ValueError or TypeError when there are none."""
-    if box := record.get("bbox"):
-        left, top, across, down = numbers(box)
-        return left, top, left + across, top + down
-    parts = record["segmentation"] if isinstance(record.get("segmentation"), list) else []
-    points = [point for part in parts for point in numbers(part)]
-    if len(points) < 6 or len(points) % 2:
-        raise ValueError("no polygon")
-    return around(points)
+def _box(record: Document) -> geometry.Corners | None:
+    """The box, where there is one. Raises ValueError or TypeError where it is none."""
+    box = record.get("bbox")
+    if not box:
+        return None
+    left, top, across, down = numbers(box)
+    return left, top, left + across, top + down

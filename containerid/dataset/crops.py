@@ -1,57 +1,75 @@
-"""A classification set made of a detection set's boxes, and of as many places that hold none."""
+"""A set for a classifier made of boxes: each is cut out of its image, into the folder of its class."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from containerid.dataset.sets import Dataset, label_of
+from containerid.dataset.gathered import Sample
+from containerid.dataset.writing import Splits, called_in, whole
 
 BACKGROUND = "background"
+"""The second class of boxes of one class alone: as many places without a box, since a classifier needs two."""
 _TRIES = 20
-_LEAST = 8
-"""Pixels: a smaller box shows nothing."""
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels."""
 
 
-def cut(dataset: Dataset, folder: Path, seed: int = 0) -> int:
-    """Cut every box out of its image, into `<folder>/<split>/<class>/`.
+def classes(names: Sequence[str]) -> list[str]:
+    """The classes of the set that is made of boxes of these."""
+    return [*names, BACKGROUND] if len(names) == 1 else list(names)
+
+
+def write(target: Path, splits: Splits, names: Sequence[str], record: Mapping[str, Any], *, seed: int = 0) -> int:
+    """Write a set, whole or not at all.
 
     Args:
-        dataset: a detection set, as `sets.read` gives it.
-        folder: is made; what it holds already stays.
-        seed: decides where the places without a box are; they become the class `background`.
+        target: absolute; nothing is there, or an empty folder.
+        splits: samples with boxes, by split.
+        names: as `classes` gives them; with `background` as the second of two, places without a box are cut out too.
+        record: what `origin.json` says.
+        seed: decides where those places are.
 
     Returns:
         How many images were written.
-    """
-    from PIL import Image
 
+    Raises:
+        OSError: the disk takes no more, or an image cannot be read; nothing is left then.
+    """
+    called = called_in(splits)
+    one = all(row[0] == 0 for samples in splits.values() for sample in samples for row in sample.rows)
     written = 0
-    for split, images in dataset.splits.items():
-        for image in images:
-            with Image.open(image) as opened:
-                picture = opened.convert("RGB")
-            chance = random.Random(f"{seed} {image.name}")  # noqa: S311 - where to cut is no secret
-            boxes = list(_boxes(image, picture.size))
-            named = [(dataset.names[index], box) for index, box in boxes]
-            empty = _elsewhere([box for _, box in boxes], picture.size, chance)
-            for number, (name, box) in enumerate([*named, *((BACKGROUND, each) for each in empty)]):
-                _write(picture.crop(box), folder / split / name, f"{image.stem}_{number}.jpg")
-                written += 1
+    with whole(target, record) as folder:
+        for split in splits:
+            for name in names:
+                (folder / split / name).mkdir(parents=True)
+        for split, samples in splits.items():
+            for sample in samples:
+                stem = Path(called[sample.name]).stem
+                chance = random.Random(f"{seed} {sample.name}") if one and list(names[1:]) == [BACKGROUND] else None  # noqa: S311
+                for number, (label, picture) in enumerate(_cut(sample, chance)):
+                    picture.save(folder / split / names[label] / f"{stem}_{number}.jpg", "JPEG", quality=95)
+                    written += 1
     return written
 
 
-def _boxes(image: Path, size: tuple[int, int]) -> Iterator[tuple[int, Box]]:
-    label = label_of(image)
-    for line in label.read_text(encoding="utf-8-sig").splitlines() if label.is_file() else ():
-        if len(row := line.split()) == 5:
-            index, (x, y, width, height) = int(float(row[0])), map(float, row[1:])
-            sides = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
-            left, top, right, bottom = (round(min(max(s, 0), 1) * size[at % 2]) for at, s in enumerate(sides))
-            if min(right - left, bottom - top) >= _LEAST:
-                yield index, (left, top, right, bottom)
+def _cut(sample: Sample, chance: random.Random | None) -> Iterator[tuple[int, Any]]:
+    from PIL import Image, ImageOps
+
+    with Image.open(sample.image) as opened:
+        picture = ImageOps.exif_transpose(opened).convert("RGB")
+    boxes = [(int(row[0]), _pixels(row[1:], picture.size)) for row in sample.rows]
+    for label, box in boxes:
+        yield label, picture.crop(box)
+    for box in _elsewhere([box for _, box in boxes], picture.size, chance) if chance else ():
+        yield 1, picture.crop(box)
+
+
+def _pixels(row: Sequence[float], size: tuple[int, int]) -> Box:
+    (x, y, width, height), (across, down) = row, size
+    left, top = round((x - width / 2) * across), round((y - height / 2) * down)
+    right, bottom = round((x + width / 2) * across), round((y + height / 2) * down)
+    return left, top, max(right, left + 1), max(bottom, top + 1)
 
 
 def _elsewhere(boxes: list[Box], size: tuple[int, int], chance: random.Random) -> Iterator[Box]:
@@ -68,8 +86,3 @@ def _elsewhere(boxes: list[Box], size: tuple[int, int], chance: random.Random) -
 
 def _touch(one: Box, other: Box) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
-
-
-def _write(picture: Any, folder: Path, name: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    picture.save(folder / name, "JPEG", quality=95)

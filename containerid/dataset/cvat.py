@@ -3,12 +3,15 @@
 import math
 from pathlib import Path
 
-from containerid.dataset import markup
-from containerid.dataset.gathered import Gathered, Images, Sample, around, located, numbers, split_named
+from containerid.dataset import geometry, markup, masks
+from containerid.dataset.gathered import Gathered, Sample, numbers, split_named
+from containerid.dataset.shapes import Drawn, Keypoint
+from containerid.dataset.sought import Images, located
+from containerid.dataset.tasks import POSE
 from containerid.dataset.yamlfile import DatasetError
 
 _PASSED = frozenset({"polyline", "points", "cuboid", "skeleton", "tag"})
-"""Shapes that are no area."""
+"""Shapes that are no area. Skeletons are taken where poses are wanted."""
 
 
 def read(gathered: Gathered, files: list[Path], images: Images) -> None:
@@ -29,97 +32,120 @@ def read(gathered: Gathered, files: list[Path], images: Images) -> None:
         if root.all("track"):
             gathered.fault(file, root.all("track")[0].line, "is CVAT for video", "export it as CVAT for images 1.1")
             continue
-        _classes(gathered, root)
+        reading = _File(gathered, file, root)
         for node in root.all("image"):
-            _image(gathered, file, node, images, seen)
+            reading.image(node, images, seen)
     for image in images.paths:
         if image not in seen and gathered.sample(image):
             gathered.counts["unlabelled"] += 1
 
 
-def _classes(gathered: Gathered, root: markup.Node) -> None:
-    meta = root.find("meta")
-    for holder in meta.children if meta and not gathered.closed else ():
-        labels = holder.find("labels")
-        for label in labels.all("label") if labels else ():
-            if (name := label.word("name")) and label.word("type") not in _PASSED:
+class _File:
+    """One file that is being read."""
+
+    def __init__(self, gathered: Gathered, file: Path, root: markup.Node) -> None:
+        self.gathered, self.file = gathered, file
+        self.skeletons: dict[str, list[str]] = {}
+        meta = root.find("meta")
+        for holder in meta.children if meta else ():
+            if labels := holder.find("labels"):
+                self._labels(labels.all("label"))
+
+    def _labels(self, labels: list[markup.Node]) -> None:
+        posed, gathered = self.gathered.task == POSE, self.gathered
+        for label in labels:
+            kind, name = label.word("type"), label.word("name")
+            if posed and kind == "skeleton" and (not gathered.closed or name in gathered.names):
+                order = [each.word("name") for each in labels if each.word("parent") == name]
+                self.skeletons[name] = order
+                gathered.pose((self.file, label.line), {name: order}, len(order))
+            elif name and not posed and not gathered.closed and kind not in _PASSED:
                 gathered.index_of(name)
 
+    def image(self, node: markup.Node, images: Images, seen: set[Path]) -> None:
+        gathered, name, place = self.gathered, node.attributes.get("name", ""), (self.file, node.line)
+        image = located(gathered, images.find(name, self.file.parent), name, place)
+        if image is None:
+            return
+        if image in seen:
+            gathered.fault(*place, f"{name} stands there twice", "merge its boxes into one <image>")
+            return
+        seen.add(image)
+        try:
+            across, down = numbers([node.attributes.get(side, "0") for side in ("width", "height")])
+        except ValueError:
+            across = down = 0.0
+        sample = gathered.sample(image, (across, down), place)
+        if sample:
+            sample.split = split_named(node.attributes.get("subset", ""))
+            for shape in node.children:
+                self._shape(shape, sample)
 
-def _image(gathered: Gathered, file: Path, node: markup.Node, images: Images, seen: set[Path]) -> None:
-    name, place = node.attributes.get("name", ""), (file, node.line)
-    image = located(gathered, images.find(name, file.parent), name, place)
-    if image is None:
-        return
-    if image in seen:
-        gathered.fault(*place, f"{name} stands there twice", "merge its boxes into one <image>")
-        return
-    seen.add(image)
-    try:
-        across, down = numbers([node.attributes.get(side, "0") for side in ("width", "height")])
-    except ValueError:
-        across = down = 0.0
-    sample = gathered.sample(image, (across, down), place)
-    if sample:
-        sample.split = split_named(node.attributes.get("subset", ""))
-        for shape in node.children:
-            _shape(gathered, file, shape, sample)
-
-
-def _shape(gathered: Gathered, file: Path, shape: markup.Node, sample: Sample) -> None:
-    if shape.tag in _PASSED:
-        gathered.counts["shape"] += 1
-        return
-    try:
-        corners = _CORNERS[shape.tag](shape.attributes)
-        name = shape.attributes["label"]
-    except KeyError as error:
-        message = f"<{shape.tag}> has no {error.args[0]}" if shape.tag in _CORNERS else f"<{shape.tag}> is not known"
-        gathered.fault(file, shape.line, message, "export it as CVAT for images 1.1")
-        return
-    except ValueError:
-        gathered.fault(file, shape.line, f"<{shape.tag}> has what is no number", "correct it")
-        return
-    index = gathered.index_of(name)
-    if index is not None:
-        gathered.counts["polygon"] += shape.tag != "box"
-        gathered.box(sample, index, corners)
+    def _shape(self, shape: markup.Node, sample: Sample) -> None:
+        tag, name = shape.tag, shape.attributes.get("label", "")
+        skeleton = self.skeletons.get(name) if tag == "skeleton" else None
+        if tag in _PASSED and not skeleton:
+            self.gathered.counts["shape"] += 1
+            return
+        try:
+            drawn = _skeleton(shape, skeleton) if skeleton else _DRAWN[tag](shape.attributes)
+            name = shape.attributes["label"]
+        except KeyError as error:
+            message = f"<{tag}> has no {error.args[0]}" if tag in {*_DRAWN, *_PASSED} else f"<{tag}> is not known"
+            self.gathered.fault(self.file, shape.line, message, "export it as CVAT for images 1.1")
+        except ValueError:
+            self.gathered.fault(self.file, shape.line, f"<{tag}> has what is no number", "correct it")
+        else:
+            self.gathered.draw(sample, name, drawn)
 
 
-def _box(attributes: dict[str, str]) -> tuple[float, float, float, float]:
+def _box(attributes: dict[str, str]) -> Drawn:
     left, top, right, bottom = numbers([attributes[each] for each in ("xtl", "ytl", "xbr", "ybr")])
-    angle = math.radians(numbers([attributes.get("rotation", "0")])[0])
+    angle = numbers([attributes.get("rotation", "0")])[0]
     if not angle:
-        return left, top, right, bottom
-    # The box around one that is turned about its middle.
-    sine, cosine = abs(math.sin(angle)), abs(math.cos(angle))
-    across, down = right - left, bottom - top
-    wide, high = (across * cosine + down * sine) / 2, (across * sine + down * cosine) / 2
-    x, y = (left + right) / 2, (top + bottom) / 2
-    return x - wide, y - high, x + wide, y + high
+        return Drawn((left, top, right, bottom))
+    middle = (left + right) / 2, (top + bottom) / 2
+    return Drawn(corners=geometry.turned(middle, (right - left, bottom - top), angle))
 
 
-def _polygon(attributes: dict[str, str]) -> tuple[float, float, float, float]:
-    points = numbers([word for pair in attributes["points"].split(";") for word in pair.split(",")])
-    if len(points) < 6 or len(points) % 2:
-        raise ValueError("no polygon")
-    return around(points)
+def _polygon(attributes: dict[str, str]) -> Drawn:
+    return Drawn(parts=(geometry.paired(_numbers_of(attributes["points"])),), area=True)
 
 
-def _ellipse(attributes: dict[str, str]) -> tuple[float, float, float, float]:
+def _numbers_of(points: str) -> list[float]:
+    return numbers([word for pair in points.split(";") for word in pair.split(",")])
+
+
+def _ellipse(attributes: dict[str, str]) -> Drawn:
     x, y, across, down = numbers([attributes[each] for each in ("cx", "cy", "rx", "ry")])
-    angle = math.radians(numbers([attributes.get("rotation", "0")])[0])
+    turn = numbers([attributes.get("rotation", "0")])[0]
+    angle = math.radians(turn)
     wide = math.hypot(across * math.cos(angle), down * math.sin(angle))
     high = math.hypot(across * math.sin(angle), down * math.cos(angle))
-    return x - wide, y - high, x + wide, y + high
+    box = x - wide, y - high, x + wide, y + high
+    corners = geometry.turned((x, y), (2 * across, 2 * down), turn)
+    return Drawn(box, (geometry.ellipse((x, y), (across, down), turn),), corners, area=True)
 
 
-def _mask(attributes: dict[str, str]) -> tuple[float, float, float, float]:
+def _mask(attributes: dict[str, str]) -> Drawn:
     left, top, across, down = numbers([attributes[each] for each in ("left", "top", "width", "height")])
-    return left, top, left + across, top + down
+    lengths = [int(each) for each in numbers(attributes["rle"].split(","))]
+    # Lengths that count row by row inside the box; of holes nothing is left.
+    found, _ = masks.outlines(masks.runs(lengths, int(across), int(down)))
+    parts = tuple([(left + x, top + y) for x, y in outline] for outline in found)
+    return Drawn((left, top, left + across, top + down), parts, area=True)
 
 
-_CORNERS = {"box": _box, "polygon": _polygon, "ellipse": _ellipse, "mask": _mask}
+_DRAWN = {"box": _box, "polygon": _polygon, "ellipse": _ellipse, "mask": _mask}
+
+
+def _skeleton(shape: markup.Node, order: list[str]) -> Drawn:
+    found: dict[str, Keypoint] = {}
+    for point in shape.all("points"):
+        x, y = _numbers_of(point.attributes["points"])
+        seen = 0 if point.attributes.get("outside") == "1" else 1 if point.attributes.get("occluded") == "1" else 2
+        found[point.attributes["label"]] = x, y, seen
+    return Drawn(keypoints=tuple(found.get(each, (0.0, 0.0, 0)) for each in order))
 
 
 def lists(gathered: Gathered, images: Images) -> tuple[list[str], dict[Path, str]]:

@@ -1,58 +1,63 @@
-"""What was read of somebody's annotations, before anything is written: images, boxes, and what was passed over."""
+"""What was read of somebody's annotations, before anything is written: images, labels, and what was passed over."""
 
 import math
 import os
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 from containerid.dataset import images
 from containerid.dataset.findings import ERROR, relative
 from containerid.dataset.headers import READERS, Broken, Source, kind_of
-from containerid.dataset.tree import walk
+from containerid.dataset.shapes import TAKE, Drawn, Size
+from containerid.dataset.skeletons import described
+from containerid.dataset.tasks import DETECT
 from containerid.dataset.yamlfile import DatasetError
 
 DEFAULT = "0.8/0.1/0.1"
 """The shares of train, val and test where nobody asks for others."""
 _LIKE = 0.02
 """How far the shape that annotations give an image may be from its own, as a share."""
-_SLACK = 1e-4
-"""Share of the longer side that rounding may put a box over the edge without a word."""
+_FAR = 1e9
+"""Pixels: a number beyond is no place on an image."""
 _SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
-Size = tuple[float, float]
-"""Width and height in pixels; 0 unknown."""
+
+Row = tuple[float, ...]
+"""The index of a class, and what stands after it in a label, as the task has it."""
 
 
-class Box(NamedTuple):
-    """A box: the index of its class, then centre, width and height as fractions of the image."""
+class Refused(Exception):
+    """A source with faults that have to be mended in it.
 
-    label: int
-    x: float
-    y: float
-    width: float
-    height: float
+    Attributes:
+        faults: all that were found.
+    """
+
+    def __init__(self, faults: Sequence[DatasetError]) -> None:
+        super().__init__(str(faults[0]))
+        self.faults = tuple(faults)
 
 
 @dataclass(slots=True)
 class Sample:
-    """An image and its boxes.
+    """An image and what is on it.
 
     Attributes:
         image: absolute.
         name: relative to the source, POSIX; in the order of names everything is done.
         size: of the image in pixels.
-        boxes: inside the image, none twice.
+        rows: of its label; inside the image, none twice.
         split: the source's own; empty where it has none.
     """
 
     image: Path
     name: str
     size: Size
-    boxes: list[Box] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     split: str = ""
 
 
@@ -62,21 +67,25 @@ class Gathered:
 
     Attributes:
         root: its folder; absolute.
+        task: what the set is for, one of `tasks.TASKS`.
         names: classes by their index, in the order given, or of the source, or of first sight.
         closed: no class is added to `names`; boxes of others are passed over.
         samples: images, by name.
         faults: what must be mended in the source before it can be taken over.
         leaks: what must be mended before the source's own splits can be.
         counts: of what was changed or passed over, by the words of `WORDS`.
+        keys: of data.yaml, besides splits and names.
     """
 
     root: Path
+    task: str = DETECT
     names: list[str] = field(default_factory=list)
     closed: bool = False
     samples: list[Sample] = field(default_factory=list)
     faults: list[DatasetError] = field(default_factory=list)
     leaks: list[DatasetError] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    keys: dict[str, Any] = field(default_factory=dict)
 
     def fault(self, path: Path, line: int, message: str, fix: str = "") -> None:
         """Note what must be mended in the source."""
@@ -86,37 +95,52 @@ class Gathered:
         """Note an image that two splits of the source have."""
         self.leaks.append(DatasetError(path, line, message, f"leave it in one, or split anew: --split {DEFAULT}"))
 
-    def index_of(self, name: str) -> int | None:
-        """The index of a class, which may be a new one; None for one that was not asked for."""
+    def wants(self, name: str) -> bool:
+        """Whether a class was asked for; one that was not is counted."""
+        asked = not self.closed or name in self.names
+        self.counts["other-class"] += not asked
+        return asked
+
+    def index_of(self, name: str) -> int:
+        """The index of a class, which may be a new one."""
         if name not in self.names:
-            if self.closed:
-                self.counts["other-class"] += 1
-                return None
             self.names.append(name)
         return self.names.index(name)
 
-    def box(self, sample: Sample, index: int, corners: Sequence[float]) -> None:
-        """Give a sample a box, cut at the image's edge.
+    def pose(self, place: tuple[Path, int], names: Mapping[str, Sequence[str]], count: int) -> None:
+        """Note how many keypoints the objects have; a fault where others have another number.
+
+        Args:
+            place: file and line that say so.
+            names: of the keypoints, by the class's name; none of a class whose keypoints have no names.
+            count: how many.
+        """
+        known = self.keys.get("kpt_shape", [count])[0]
+        if known == count:
+            told = {self.index_of(name): each for name, each in names.items()}
+            self.keys.update(described(told, count))
+        else:
+            message = f"has {count} keypoints, and there are {known} elsewhere: a pose model has one number of them"
+            self.fault(*place, message, "take one class: --names NAME")
+
+    def draw(self, sample: Sample, kind: str | int, drawn: Drawn) -> None:
+        """Give a sample what its task makes of a shape.
 
         Args:
             sample: with its size known.
-            index: of the class.
-            corners: left, top, right and bottom in pixels from the image's corner.
+            kind: the class's name, or its index.
+            drawn: in pixels from the image's corner.
         """
-        across, down = sample.size
-        left, right = (min(max(each, 0.0), across) / across for each in (corners[0], corners[2]))
-        top, bottom = (min(max(each, 0.0), down) / down for each in (corners[1], corners[3]))
-        if right <= left or bottom <= top:
-            self.counts["no-area"] += 1
+        if isinstance(kind, str) and not self.wants(kind):
             return
-        slack = _SLACK * max(across, down)
-        if min(corners) < -slack or corners[2] > across + slack or corners[3] > down + slack:
-            self.counts["clipped"] += 1
-        box = Box(index, (left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
-        if box in sample.boxes:
+        made = TAKE[self.task](drawn, sample.size, self.counts)
+        if made is None:
+            return
+        row = (self.index_of(kind) if isinstance(kind, str) else kind, *made)
+        if row in sample.rows:
             self.counts["twice"] += 1
         else:
-            sample.boxes.append(box)
+            sample.rows.append(row)
 
     def sample(self, image: Path, stated: Size = (0, 0), place: tuple[Path, int] | None = None) -> Sample | None:
         """A sample for an image that can be used; else a fault is noted.
@@ -172,81 +196,12 @@ def numbers(words: Sequence[object]) -> list[float]:
         found = [math.inf]
     if not all(map(math.isfinite, found)):
         raise ValueError("not finite")
+    if max(map(abs, found), default=0) > _FAR:
+        raise ValueError("far outside any image")
     return found
-
-
-def around(points: Sequence[float]) -> tuple[float, float, float, float]:
-    """The box around points x, y, x, y, …: left, top, right, bottom."""
-    return min(points[::2]), min(points[1::2]), max(points[::2]), max(points[1::2])
 
 
 def split_named(text: str) -> str:
     """The split that a path or a name speaks of, by its last word that is one; empty for none."""
     words = re.split(r"[^a-z]+", text.lower())
     return next((_SPLITS[word] for word in reversed(words) if word in _SPLITS), "")
-
-
-class Images:
-    """Every image below a folder, to be found by what annotations call it."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.paths = sorted(_below(root), key=lambda path: path.relative_to(root).as_posix())
-        self._known = set(map(os.fspath, self.paths))
-        self._named: dict[str, list[Path]] = defaultdict(list)
-        self._stems: dict[str, list[Path]] = defaultdict(list)
-        for path in self.paths:
-            self._named[path.name.casefold()].append(path)
-            self._stems[path.stem.casefold()].append(path)
-
-    def find(self, name: str, folder: Path, stem: str = "") -> list[Path]:
-        """What an image's name may mean: one path when it is clear, none, or several.
-
-        Args:
-            name: as annotations write it, with folders or without, of another machine perhaps.
-            folder: where the annotations lie; what is nearest to it is preferred.
-            stem: of the file that annotates this image alone; it counts where the name leads nowhere.
-        """
-        plain = name.strip().replace("\\", "/")
-        for base in (folder, self.root):
-            path = os.path.normpath(base / plain)
-            if plain and path in self._known:
-                return [Path(path)]
-        found = self._ending(plain) if plain else []
-        return self._nearest(found or self._stems.get(stem.casefold(), []), folder)
-
-    def _ending(self, plain: str) -> list[Path]:
-        parts = [part for part in plain.casefold().split("/") if part not in {"", ".", ".."}]
-        found = self._named.get(parts[-1], []) if parts else []
-        for count in range(len(parts), 1, -1):
-            tail = [path for path in found if list(map(str.casefold, path.parts[-count:])) == parts[-count:]]
-            if tail:
-                return tail
-        return found
-
-    def _nearest(self, found: Sequence[Path], folder: Path) -> list[Path]:
-        if len(found) < 2:
-            return list(found)
-        shared = [len(os.path.commonpath([path, folder])) for path in found]
-        return [path for path, length in zip(found, shared, strict=True) if length == max(shared)]
-
-
-def _below(root: Path) -> Iterator[Path]:
-    for folder, _, files, _ in walk(os.fspath(root)):
-        yield from (Path(folder, name) for name in files if images.is_image(name))
-
-
-def located(gathered: Gathered, found: Sequence[Path], name: str, place: tuple[Path, int]) -> Path | None:
-    """The one image that was found; else a fault is noted."""
-    if len(found) == 1:
-        return found[0]
-    if not found and images.suffix_of(name) and not images.is_image(Path(name).name):
-        gathered.fault(
-            *place, f"its image {name[:80]} is of a kind that Ultralytics does not read", "convert it to PNG"
-        )
-    elif not found:
-        gathered.fault(*place, f"its image {name[:80]} is not there", "bring the image, or take its annotation out")
-    else:
-        told = " and ".join(path.relative_to(gathered.root).as_posix() for path in found[:2])
-        gathered.fault(*place, f"its image {name[:80]} may be {told}", "write its folder too")
-    return None

@@ -1,36 +1,18 @@
 """A set made of somebody's images and annotations: read as a whole first, then split, then written."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from containerid.dataset import coco, cvat, grouping, markup, splitting, voc, yolo
-from containerid.dataset.gathered import DEFAULT, Gathered, Images, Sample
-from containerid.dataset.images import is_image
-from containerid.dataset.sets import find_yaml
-from containerid.dataset.tree import walk
+from containerid.dataset import coco, cvat, folders, grouping, splitting, voc, yolo
+from containerid.dataset.gathered import DEFAULT, Gathered, Refused, Sample
+from containerid.dataset.sought import Images
+from containerid.dataset.sources import COCO, CVAT, FOLDERS, VOC, Found
+from containerid.dataset.tasks import CLASSIFY, DETECT, OBB, POSE, SEGMENT
 from containerid.dataset.yamlfile import SPLITS, DatasetError
 
-AUTO, VOC, COCO, CVAT, YOLO = "auto", "voc", "coco", "cvat", "yolo"
-FORMATS = (VOC, COCO, CVAT, YOLO)
-_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
-_KNOWN = "Pascal VOC's .xml, COCO's .json, CVAT's annotations.xml, or .txt labels beside images or in labels/"
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Where annotations are.
-
-    Attributes:
-        form: one of `FORMATS`.
-        root: the folder that images are looked for in.
-        files: annotations; empty where they are to be found image by image.
-    """
-
-    form: str
-    root: Path
-    files: tuple[Path, ...] = ()
+_THINGS = {DETECT: "box", SEGMENT: "area", POSE: "object with keypoints", OBB: "box", CLASSIFY: "box"}
 
 
 @dataclass(slots=True)
@@ -43,129 +25,31 @@ class Arranged:
         groups: what was kept together; None where the splits are the source's own.
         names: classes by their index.
         counts: as `Gathered.counts`.
+        task: what the set is for.
+        keys: of data.yaml, besides splits and names.
     """
 
     splits: dict[str, list[Sample]]
     names: Sequence[str]
     counts: Counter[str]
+    task: str = DETECT
+    keys: Mapping[str, Any] = field(default_factory=dict)
     kept: bool = False
     groups: grouping.Grouping | None = None
 
 
-class Refused(Exception):
-    """A source with faults that have to be mended in it.
-
-    Attributes:
-        faults: all that were found.
-    """
-
-    def __init__(self, faults: Sequence[DatasetError]) -> None:
-        super().__init__(str(faults[0]))
-        self.faults = tuple(faults)
-
-
-def locate(source: Path, form: str = AUTO) -> Found:
-    """Find the annotations.
-
-    Args:
-        source: a folder, or a file of annotations; absolute.
-        form: one of `FORMATS`, or `auto`.
-
-    Raises:
-        Refused: there are none, or of several formats.
-    """
-    if source.is_file():
-        return _file(source, form)
-    if not source.is_dir():
-        raise Refused([DatasetError(source, 0, "is not there", "name a folder, or a file of annotations")])
-    if form != AUTO:
-        return _named(source, form)
-    found = {each: files for each in FORMATS if (files := _SEEK[each](source)) is not None}
-    if len(found) == 2 and YOLO in found and not find_yaml(source):
-        # Texts beside better-described annotations are mostly lists.
-        del found[YOLO]
-    if not found:
-        raise Refused([DatasetError(source, 0, "holds no annotations that are known", f"it needs {_KNOWN}")])
-    if len(found) > 1:
-        message = f"holds annotations of {' and of '.join(found)}"
-        raise Refused([DatasetError(source, 0, message, f"say which: --format {next(iter(found))}")])
-    return Found(*next((each, source, files) for each, files in found.items()))
-
-
-def _named(source: Path, form: str) -> Found:
-    """The annotations of one format in a folder."""
-    if form == CVAT and (source / "obj.data").is_file():
-        form = YOLO
-    files = _SEEK[form](source)
-    if files is None:
-        fix = "name the folder that holds them, or leave --format out"
-        raise Refused([DatasetError(source, 0, f"holds no annotations of {form}", fix)])
-    return Found(form, source, files)
-
-
-def _file(source: Path, form: str) -> Found:
-    suffix = source.suffix.lower()
-    if suffix in _ARCHIVES:
-        raise Refused([DatasetError(source, 0, "is an archive", "unpack it, and name the folder")])
-    around = source.parent.parent if source.parent.name.lower() == "annotations" else source.parent
-    if suffix == ".json" and form in {AUTO, COCO}:
-        return Found(COCO, around, (source,))
-    if suffix in {".yaml", ".yml"} and form in {AUTO, YOLO}:
-        return Found(YOLO, source.parent, (source,))
-    tag = markup.tag_of(source) if suffix == ".xml" else ""
-    if tag == "annotations" and form in {AUTO, CVAT}:
-        return Found(CVAT, around, (source,))
-    if tag == "annotation" and form in {AUTO, VOC}:
-        raise Refused([DatasetError(source, 0, "is one annotation of Pascal VOC", f"name its folder: {source.parent}")])
-    raise Refused([DatasetError(source, 0, "is no file of annotations that is known", f"it needs {_KNOWN}")])
-
-
-def _voc(root: Path) -> tuple[Path, ...] | None:
-    found = [path for path in _ending(root, ".xml") if markup.tag_of(path) != "annotations"]
-    # A file that cannot be read is a fault among annotations, and nothing by itself.
-    return tuple(found) if any(markup.tag_of(path) == "annotation" for path in found) else None
-
-
-def _coco(root: Path) -> tuple[Path, ...] | None:
-    return tuple(coco.files(root)) or None
-
-
-def _cvat(root: Path) -> tuple[Path, ...] | None:
-    return tuple(path for path in _ending(root, ".xml") if markup.tag_of(path) == "annotations") or None
-
-
-def _yolo(root: Path) -> tuple[Path, ...] | None:
-    if file := find_yaml(root):
-        return (file,)
-    if (root / "obj.data").is_file():
-        return ()
-    labels = {path.stem for path in _ending(root, ".txt")}
-    return () if any(path.stem in labels for path in _files(root) if is_image(path.name)) else None
-
-
-_SEEK: Mapping[str, Callable[[Path], tuple[Path, ...] | None]] = {VOC: _voc, COCO: _coco, CVAT: _cvat, YOLO: _yolo}
-
-
-def _files(root: Path) -> list[Path]:
-    return [Path(folder, name) for folder, _, files, _ in walk(str(root)) for name in files if not name.startswith(".")]
-
-
-def _ending(root: Path, suffix: str) -> list[Path]:
-    found = [path for path in _files(root) if path.suffix.lower() == suffix]
-    return sorted(found, key=lambda path: path.relative_to(root).as_posix())
-
-
-def gather(found: Found, names: Sequence[str] = ()) -> Gathered:
+def gather(found: Found, names: Sequence[str] = (), task: str = DETECT) -> Gathered:
     """Read everything.
 
     Args:
         found: as `locate` gives it.
-        names: classes in the order wanted; boxes of others are passed over. Empty takes all.
+        names: classes in the order wanted; objects of others are passed over. Empty takes all.
+        task: as `locate` takes it.
 
     Raises:
         Refused: something has to be mended in the source; nothing is left out of the list.
     """
-    gathered = Gathered(found.root, list(names), closed=bool(names))
+    gathered = Gathered(found.root, task or (CLASSIFY if found.form == FOLDERS else ""), list(names), bool(names))
     images = Images(found.root)
     if found.form == VOC:
         voc.read(gathered, list(found.files), images)
@@ -173,11 +57,14 @@ def gather(found: Found, names: Sequence[str] = ()) -> Gathered:
         coco.read(gathered, found.files, images)
     elif found.form == CVAT:
         cvat.read(gathered, list(found.files), images)
+    elif found.form == FOLDERS:
+        folders.read(gathered, images)
     else:
         yolo.read(gathered, next(iter(found.files), None), images)
-    if not gathered.faults and not any(sample.boxes for sample in gathered.samples):
+    if not gathered.faults and not any(sample.rows for sample in gathered.samples):
         what = "of the classes asked for" if gathered.counts["other-class"] else "that can be used"
-        gathered.fault(found.root, 0, f"holds no box {what}", "see what its annotations hold")
+        thing = "image" if found.form == FOLDERS else _THINGS[gathered.task]
+        gathered.fault(found.root, 0, f"holds no {thing} {what}", "see what its annotations hold")
     if gathered.faults:
         raise Refused(gathered.faults)
     return gathered
@@ -211,13 +98,17 @@ def arrange(
     given = splitting.split(units, wanted, seed)
     placed = {index: split for each, split in zip(found.groups, given, strict=True) for index in each}
     splits = {split: [sample for index, sample in enumerate(samples) if placed[index] == split] for split in wanted}
-    return Arranged(splits, gathered.names, gathered.counts, groups=found)
+    return _arranged(gathered, splits, groups=found)
+
+
+def _arranged(gathered: Gathered, splits: dict[str, list[Sample]], **more: Any) -> Arranged:
+    return Arranged(splits, gathered.names, gathered.counts, gathered.task, gathered.keys, **more)
 
 
 def _unit(samples: Sequence[Sample]) -> splitting.Unit:
     labels: Counter[int] = Counter()
     for sample in samples:
-        labels.update({box.label for box in sample.boxes} or {splitting.BACKGROUND})
+        labels.update({int(row[0]) for row in sample.rows} or {splitting.BACKGROUND})
     return splitting.Unit(len(samples), labels)
 
 
@@ -232,4 +123,4 @@ def _kept(gathered: Gathered) -> Arranged:
         raise Refused(gathered.leaks)
     present = [split for split in SPLITS if any(sample.split == split for sample in listed)]
     splits = {split: [sample for sample in listed if sample.split == split] for split in present}
-    return Arranged(splits, gathered.names, gathered.counts, kept=True)
+    return _arranged(gathered, splits, kept=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from containerid.dataset import images, labels
 from containerid.dataset.findings import ERROR
-from containerid.dataset.gathered import around
+from containerid.dataset.geometry import around, paired
 from containerid.dataset.sets import Dataset, label_path
 
 SMALL, MEDIUM, LARGE = "small", "medium", "large"
@@ -153,7 +153,7 @@ def boxes(image: str, classes: int, width: int, height: int) -> list[tuple[float
 def _around(row: Sequence[float]) -> tuple[float, ...]:
     if len(row) == 5:
         return tuple(row)
-    left, top, right, bottom = around(row[1:])
+    left, top, right, bottom = around(paired(row[1:]))
     return row[0], (left + right) / 2, (top + bottom) / 2, right - left, bottom - top
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from containerid.dataset.findings import ERROR, Finding, Report
-from containerid.dataset.labels import KEYPOINTS, Keypoints
+from containerid.dataset.labels import KEYPOINTS, Keypoints, columns
 from containerid.dataset.sets import Dataset
 from containerid.dataset.yamlfile import DatasetError
 
@@ -73,11 +73,31 @@ def lacking(dataset: Dataset, task: str) -> DatasetError | None:
     return DatasetError(dataset.file, line, "there is no `kpt_shape` for a pose", fix)
 
 
+def told(rows: Mapping[int, int], keypoints: Keypoints | None = None) -> str:
+    """What a set is for, as far as its labels tell: polygons that all have four corners are taken for turned boxes.
+
+    Args:
+        rows: how many there are, by how many columns they have.
+        keypoints: as data.yaml has them.
+    """
+    if rows.get(columns(keypoints), 0) * 2 > sum(rows.values()):
+        return POSE
+    polygons = {count for count in rows if count >= 7 and count % 2}
+    if sum(rows[count] for count in polygons) * 2 <= sum(rows.values()):
+        return DETECT
+    return OBB if polygons == {9} else SEGMENT
+
+
+def carried(dataset: Dataset) -> dict[str, Any]:
+    """The keys of its data.yaml that a task may need."""
+    own = _document(dataset.file) if dataset.file.is_file() else {}
+    return {key: own[key] for key in _CARRIED if key in own}
+
+
 def carry(file: Path, dataset: Dataset) -> None:
     """Take the keys that a task may need over into another data.yaml."""
-    own = _document(dataset.file)
-    if carried := {key: own[key] for key in _CARRIED if key in own}:
-        text = yaml.safe_dump({**_document(file), **carried}, sort_keys=False, allow_unicode=True)
+    if keys := carried(dataset):
+        text = yaml.safe_dump({**_document(file), **keys}, sort_keys=False, allow_unicode=True)
         file.write_text(text, encoding="utf-8")
 
 

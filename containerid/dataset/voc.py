@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from containerid.dataset import markup
-from containerid.dataset.gathered import Gathered, Images, Sample, located, numbers, split_named
+from containerid.dataset.gathered import Gathered, Sample, numbers, split_named
+from containerid.dataset.shapes import Drawn
+from containerid.dataset.sought import Images, located
 from containerid.dataset.yamlfile import SPLITS, DatasetError
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -99,9 +101,9 @@ def _object(gathered: Gathered, file: Path, item: markup.Node, sample: Sample, *
     except ValueError:
         gathered.fault(file, box.line, "a bndbox needs xmin, ymin, xmax and ymax as numbers", "correct it")
         return
-    if (index := gathered.index_of(name)) is None:
+    if not gathered.wants(name):
         return
     for mark in ("difficult", "truncated"):
         gathered.counts[mark] += item.word(mark) == "1"
     gathered.counts["from-one"] += counted
-    gathered.box(sample, index, (left - counted, top - counted, right, bottom))
+    gathered.draw(sample, name, Drawn((left - counted, top - counted, right, bottom)))

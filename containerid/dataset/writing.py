@@ -4,18 +4,20 @@ import json
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Any
 
 import yaml
 
-from containerid.dataset.gathered import Box, Sample
+from containerid.dataset.gathered import Row, Sample
 from containerid.dataset.sets import YAML
 
 RECORD = "origin.json"
 """Where a set came from and how it was split, beside its data.yaml."""
+Splits = Mapping[str, Sequence[Sample]]
 
 
 def vacant(target: Path) -> bool:
@@ -26,9 +28,15 @@ def vacant(target: Path) -> bool:
 
 
 def write(
-    target: Path, splits: Mapping[str, Sequence[Sample]], names: Sequence[str], record: Mapping[str, Any], *, copy: bool
+    target: Path,
+    splits: Splits,
+    names: Sequence[str],
+    record: Mapping[str, Any],
+    *,
+    copy: bool,
+    keys: Mapping[str, Any] = MappingProxyType({}),
 ) -> int:
-    """Write a set.
+    """Write a set with labels.
 
     Args:
         target: absolute; nothing is there, or an empty folder.
@@ -36,6 +44,7 @@ def write(
         names: classes by their index.
         record: what `origin.json` says.
         copy: copy images, rather than give their content a second name.
+        keys: what data.yaml says besides splits and names.
 
     Returns:
         How many images were copied.
@@ -43,33 +52,54 @@ def write(
     Raises:
         OSError: the disk takes no more, or an image cannot be read; nothing is left then.
     """
+    called = called_in(splits)
+    copied = 0
+    with whole(target, record) as folder:
+        for split, samples in splits.items():
+            images, labels = folder / "images" / split, folder / "labels" / split
+            images.mkdir(parents=True)
+            labels.mkdir(parents=True)
+            for sample in samples:
+                name = called[sample.name]
+                copied += _place(sample.image, images / name, copy=copy)
+                (labels / f"{PurePosixPath(name).stem}.txt").write_bytes(text_of(sample.rows))
+        document = {**{split: f"images/{split}" for split in splits}, "names": list(names), **keys}
+        text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+        (folder / YAML).write_text(text, encoding="utf-8")
+    return copied
+
+
+def sort(target: Path, splits: Splits, names: Sequence[str], record: Mapping[str, Any], *, copy: bool) -> int:
+    """Write a set for a classifier, a folder for each class; otherwise as `write` does."""
+    called = called_in(splits)
+    copied = 0
+    with whole(target, record) as folder:
+        for split, samples in splits.items():
+            for name in names:
+                (folder / split / name).mkdir(parents=True)
+            for sample in samples:
+                place = folder / split / names[int(sample.rows[0][0])] / called[sample.name]
+                copied += _place(sample.image, place, copy=copy)
+    return copied
+
+
+@contextmanager
+def whole(target: Path, record: Mapping[str, Any]) -> Iterator[Path]:
+    """A folder that becomes the target once it is filled; if that fails, or is interrupted, nothing is left."""
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         part.mkdir()
-        copied = _fill(part, splits, copy=copy)
-        document = {**{split: f"images/{split}" for split in splits}, "names": list(names)}
-        text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
-        (part / YAML).write_text(text, encoding="utf-8")
+        yield part
         (part / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         part.rename(target)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return copied
 
 
-def _fill(folder: Path, splits: Mapping[str, Sequence[Sample]], *, copy: bool) -> int:
-    called = named([sample.name for samples in splits.values() for sample in samples])
-    copied = 0
-    for split, samples in splits.items():
-        images, labels = folder / "images" / split, folder / "labels" / split
-        images.mkdir(parents=True)
-        labels.mkdir(parents=True)
-        for sample in samples:
-            name = called[sample.name]
-            copied += _place(sample.image, images / name, copy=copy)
-            (labels / f"{PurePosixPath(name).stem}.txt").write_bytes(text_of(sample.boxes))
-    return copied
+def called_in(splits: Splits) -> dict[str, str]:
+    """As `named`, of every image of a set."""
+    return named([sample.name for samples in splits.values() for sample in samples])
 
 
 def named(names: Sequence[str]) -> dict[str, str]:
@@ -100,9 +130,9 @@ def _other(name: str, taken: set[str]) -> str:
     return f"{made}{path.suffix}"
 
 
-def text_of(boxes: Sequence[Box]) -> bytes:
-    """A label: one line a box, eight decimals at most; empty for background."""
-    lines = [f"{box.label} {' '.join(map(_short, box[1:]))}\n" for box in boxes]
+def text_of(rows: Sequence[Row]) -> bytes:
+    """A label: one line an object, eight decimals at most; empty for background."""
+    lines = [f"{int(row[0])} {' '.join(map(_short, row[1:]))}\n" for row in rows]
     return "".join(lines).encode("ascii")
 
 

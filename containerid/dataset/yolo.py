@@ -1,27 +1,33 @@
 """Images with YOLO's text labels, in `labels` or beside them: with a data.yaml, or as a mere folder."""
 
 import os
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from containerid.dataset import cvat, junk, labels
+from containerid.dataset import cvat, geometry, junk, labels, rows, tasks
 from containerid.dataset.findings import ERROR
-from containerid.dataset.gathered import Gathered, Images, Sample, around, split_named
+from containerid.dataset.gathered import Gathered, Sample, split_named
 from containerid.dataset.sets import YAML, Dataset, label_of, survey
+from containerid.dataset.shapes import Drawn, Keypoint
+from containerid.dataset.sought import Images
+from containerid.dataset.tasks import OBB, POSE
 from containerid.dataset.yamlfile import SPLITS
 
 CLASSES = ("classes.txt", "obj.names", "_darknet.labels", "predefined_classes.txt")
 """Files that name the classes, one a line."""
 _MANY = 1 << 20
 _CUT = frozenset({"label-area", "label-mixed"})
-"""Errors of a label that need no mending in the source: what has no area is left out, polygons become boxes."""
+"""Errors of a label that need no mending in the source: what has no area is left out, mixed shapes become alike."""
 
 
 def read(gathered: Gathered, file: Path | None, images: Images) -> None:
     """Read every image and its label.
 
     Args:
-        gathered: gets samples, classes, counts and faults.
+        gathered: gets samples, classes, counts and faults; where it names no task, the labels tell.
         file: the data.yaml; None for a mere folder.
         images: of the source.
     """
@@ -86,66 +92,110 @@ class _Reading:
             gathered.names += self.names
 
     def read(self) -> None:
+        gathered = self.gathered
+        gathered.task = gathered.task or self._told()
+        if gathered.task == POSE and not self.dataset.keypoints:
+            fix = "write `kpt_shape: [17, 3]` into data.yaml, beside `names`: how many keypoints, and 3 numbers each"
+            gathered.fault(self.dataset.file, 0, "says nothing of keypoints: there is no `kpt_shape`", fix)
+            return
+        gathered.keys.update(self._keys())
         seen: dict[Path, str] = {}
         for split, found in self.dataset.splits.items():
             for image in found:
                 if seen.setdefault(image, split) != split:
-                    self.gathered.leak(image, 0, f"is in {split}, and in {seen[image]}")
-                elif sample := self.gathered.sample(image):
+                    gathered.leak(image, 0, f"is in {split}, and in {seen[image]}")
+                elif sample := gathered.sample(image):
                     sample.split = split
                     self._label(sample)
         if self.polygons * 2 <= self.boxes:
             for path, line, message, fix in self.triangles:
-                self.gathered.fault(path, line, message, fix)
-        if not self.names and not self.gathered.closed:
-            self.gathered.names += [f"class_{index}" for index in range(self.most + 1)]
+                gathered.fault(path, line, message, fix)
+        if not self.names and not gathered.closed:
+            gathered.names += [f"class_{index}" for index in range(self.most + 1)]
         self._orphans()
 
+    def _told(self) -> str:
+        images = {image for found in self.dataset.splits.values() for image in found}
+        counts: Counter[int] = Counter()
+        for path in filter(None, map(self._place, images)):
+            with suppress(OSError):
+                counts.update(len(row.words) for row in rows.parse(rows.decode(path.read_bytes())[0]))
+        return tasks.told(counts, self.dataset.keypoints)
+
+    def _keys(self) -> dict[str, Any]:
+        keys, posed = tasks.carried(self.dataset), self.gathered.task == POSE
+        if posed and self.dataset.keypoints:
+            keys["kpt_shape"] = [self.dataset.keypoints[0], 3]
+        renamed = list(self.names) != list(self.gathered.names)
+        wanted = {"channels"} | ({"kpt_shape", "flip_idx", *(() if renamed else ("kpt_names",))} if posed else set())
+        return {key: value for key, value in keys.items() if key in wanted}
+
     def _label(self, sample: Sample) -> None:
-        path = next((each for each in self._places(sample.image) if each.is_file()), None)
+        path = self._place(sample.image)
         if path is None:
             self.gathered.counts["unlabelled"] += 1
             return
         self.used.add(path)
         across, down = map(int, sample.size)
-        found = labels.read(os.fspath(path), len(self.names) or _MANY, across, down)
-        unclear = set()
-        for line, kind, severity, message, fix in found.said:
+        found = labels.read(os.fspath(path), len(self.names) or _MANY, across, down, self.dataset.keypoints)
+        wrong = [each for each in found.said if each[2] == ERROR and not self._passed(each[1], each[0], found.rows)]
+        for line, kind, _, message, fix in wrong:
             if kind == labels.TRIANGLE:
                 self.triangles.append((path, line, message, fix))
-            elif severity == ERROR and kind not in _CUT:
-                unclear.add(line)
+            else:
                 self.gathered.fault(path, line, message, fix)
-        for row in found.rows:
-            if row.numbers and not unclear:
-                self._row(sample, row.numbers)
+        if all(kind == labels.TRIANGLE for _, kind, *_ in wrong):
+            for row in found.rows:
+                if row.numbers:
+                    self._row(sample, row.numbers)
 
-    def _places(self, image: Path) -> list[Path]:
-        """Where the label may be: where trainers look, and in a mere folder beside the image, or in `labels` nearby."""
-        if self.dataset.file.is_file():
-            return [label_of(image)]
-        name, folder = f"{image.stem}.txt", image.parent
-        above = folder.parent / "labels"
-        return [label_of(image), folder / name, folder / "labels" / name, above / folder.name / name, above / name]
+    def _passed(self, kind: str, line: int, found: Sequence[rows.Row]) -> bool:
+        """Whether an error needs no mending in the source, where the task has a way with it."""
+        if self.gathered.task == POSE:
+            # Of a row without keypoints, that is all that there is to say.
+            odd = {row.line for row in found if len(row.words) != labels.columns(self.dataset.keypoints)}
+            return kind in _CUT or (line in odd and kind not in {labels.KEYPOINTS, "label-format"})
+        if kind == "label-range" and self.gathered.task == OBB:
+            numbers = next((row.numbers[1:] for row in found if row.line == line), [])
+            return len(numbers) == 8 and min(numbers) >= -1 and max(numbers) <= 2
+        return kind in _CUT or kind == labels.KEYPOINTS
+
+    def _place(self, image: Path) -> Path | None:
+        """The label: where trainers look, and in a mere folder beside the image, or in `labels` nearby."""
+        places = [label_of(image)]
+        if not self.dataset.file.is_file():
+            name, folder = f"{image.stem}.txt", image.parent
+            above = folder.parent / "labels"
+            places += [folder / name, folder / "labels" / name, above / folder.name / name, above / name]
+        return next((each for each in places if each.is_file()), None)
 
     def _row(self, sample: Sample, row: Sequence[float]) -> None:
         self.boxes += 1
         self.most = max(self.most, int(row[0]))
-        index = int(row[0]) if self.by_position else self._index(self.names[int(row[0])])
-        if index is None:
-            return
-        if len(row) == 5:
-            x, y, wide, high = row[1:]
-            corners = x - wide / 2, y - high / 2, x + wide / 2, y + high / 2
-        else:
+        kind = int(row[0]) if self.by_position else self.names[int(row[0])]
+        posed = len(row) == labels.columns(self.dataset.keypoints)
+        if len(row) != 5 and not posed:
             self.polygons += 1
-            self.gathered.counts["polygon"] += 1
-            corners = around(row[1:])
-        across, down = sample.size
-        self.gathered.box(sample, index, [each * side for each, side in zip(corners, (across, down) * 2, strict=True)])
+            parts = (geometry.paired(self._pixels(row[1:], sample)),)
+            self.gathered.draw(sample, kind, Drawn(parts=parts, area=True))
+            return
+        x, y, wide, high = row[1:5]
+        left, top, right, bottom = self._pixels((x - wide / 2, y - high / 2, x + wide / 2, y + high / 2), sample)
+        points = self._points(row[5:], sample) if posed else ()
+        self.gathered.counts["unposed"] += posed and self.gathered.task != POSE
+        self.gathered.draw(sample, kind, Drawn((left, top, right, bottom), keypoints=points))
 
-    def _index(self, name: str) -> int | None:
-        return self.gathered.index_of(name)
+    def _pixels(self, fractions: Sequence[float], sample: Sample) -> list[float]:
+        return [each * sample.size[at % 2] for at, each in enumerate(fractions)]
+
+    def _points(self, numbers: Sequence[float], sample: Sample) -> tuple[Keypoint, ...]:
+        across, down = sample.size
+        if self.dataset.keypoints and self.dataset.keypoints[1] == 2:
+            # Without a third number Ultralytics takes what is negative for not labelled.
+            found = [(x, y, 0 if min(x, y) < 0 else 2) for x, y in zip(numbers[::2], numbers[1::2], strict=True)]
+        else:
+            found = [(x, y, min(int(seen), 2)) for x, y, seen in zip(*[iter(numbers)] * 3, strict=True)]
+        return tuple((x * across, y * down, seen) for x, y, seen in found)
 
     def _orphans(self) -> None:
         for each in junk.sweep(self.dataset) if self.gathered.samples else ():

@@ -3,14 +3,16 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from containerid import __version__
-from containerid.dataset import importing, sets, splitting, stats, writing
-from containerid.dataset.gathered import DEFAULT
+from containerid.dataset import crops, importing, sets, sources, splitting, stats, writing
+from containerid.dataset.gathered import DEFAULT, Refused
 from containerid.dataset.grouping import Grouping
 from containerid.dataset.pixels import INSTALL
+from containerid.dataset.tasks import CLASSIFY, DETECT, POSE, TASKS
 from containerid.errors import UsageError
 from containerid.runs.checkdata import find_set
 
@@ -25,11 +27,22 @@ WORDS = {
     "truncated": "boxes marked truncated, taken like others",
     "from-one": "boxes counted from pixel 1, as Pascal VOC does",
     "polygon": "polygons and other areas, taken as the box around each",
-    "shape": "shapes that are no area, left out",
+    "turned": "turned boxes, taken as the upright box around each",
+    "upright": "boxes without an angle, taken as turned by none",
+    "around": "areas without four corners, taken as the smallest turned box around each",
+    "rectangle": "boxes without an outline, taken as rectangles",
+    "joined": "areas of several parts, joined by thin lines",
+    "hole": "holes in masks, filled",
+    "no-keypoints": "objects without a labelled keypoint, left out",
+    "keypoint-outside": "keypoints outside the image, taken as not labelled",
+    "unposed": "objects whose keypoints were left out",
+    "small": "boxes below 8 pixels, left out",
+    "shape": "shapes that the task has no use for, left out",
     "other-class": "boxes of classes that were not asked for, left out",
     "unlabelled": "images without annotation, taken as background",
     "unlisted": "images that the annotations do not name, left out",
     "unsplit": "images in none of the source's splits, left out",
+    "unsorted": "images in no class's folder, left out",
 }
 """What was changed or passed over on the way."""
 
@@ -39,20 +52,22 @@ class Wanted:
     """What is asked of an import.
 
     Attributes:
-        form: one of `importing.FORMATS`, or `auto`.
+        form: one of `sources.FORMATS`, or `auto`.
         names: classes in their order; empty for all.
         split: shares such as `0.8/0.1/0.1`; empty keeps the source's own, or takes these.
         seed: of what is drawn.
         group: a regular expression over names, or `folder`.
         copy: copy images rather than link them.
+        task: one of `tasks.TASKS`; empty where the labels are to tell.
     """
 
-    form: str = importing.AUTO
+    form: str = sources.AUTO
     names: Sequence[str] = ()
     split: str = ""
     seed: int = 0
     group: str = ""
     copy: bool = False
+    task: str = DETECT
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +79,19 @@ class Imported:
         form: what it was made of.
         arranged: what became of the images.
         copied: images that were copied, the rest being linked.
+        written: images that were cut out of others.
     """
 
     folder: Path
     form: str
     arranged: importing.Arranged
     copied: int
+    written: int = 0
+
+    @property
+    def cut(self) -> bool:
+        """Whether its images are cut out of those of the source."""
+        return self.arranged.task == CLASSIFY and self.form != sources.FOLDERS
 
     @property
     def counts(self) -> dict[str, int]:
@@ -79,10 +101,11 @@ class Imported:
     def document(self) -> dict[str, Any]:
         """Plain JSON types."""
         splits = {
-            split: {"images": len(samples), "boxes": sum(len(each.boxes) for each in samples)}
+            split: {"images": len(samples), "boxes": sum(len(each.rows) for each in samples)}
             for split, samples in self.arranged.splits.items()
         }
-        document = {"set": str(self.folder), "format": self.form, "names": list(self.arranged.names), "splits": splits}
+        told = {"set": str(self.folder), "format": self.form, "task": self.arranged.task}
+        document = {**told, "names": list(self.arranged.names), "splits": splits}
         groups = _groups(self.arranged.groups)
         return {
             **document,
@@ -90,6 +113,7 @@ class Imported:
             "groups": groups,
             "counts": self.counts,
             "copied": self.copied,
+            "written": self.written,
         }
 
 
@@ -118,16 +142,18 @@ def import_data(source: Path, target: Path, wanted: Wanted, *, anew: bool = Fals
         UsageError: the source has faults, what is asked cannot be, or the target is taken.
     """
     source, target = source.resolve(), target.absolute()
-    if wanted.form not in {importing.AUTO, *importing.FORMATS}:
-        raise UsageError(f"{wanted.form!r} is no format", hint=f"--format {'|'.join(importing.FORMATS)}")
+    if wanted.form not in {sources.AUTO, *sources.FORMATS}:
+        raise UsageError(f"{wanted.form!r} is no format", hint=f"--format {'|'.join(sources.FORMATS)}")
+    if wanted.task not in {"", *TASKS}:
+        raise UsageError(f"{wanted.task!r} is no task", hint=f"--task {'|'.join(TASKS)}")
     shares = _shares(wanted.split or (DEFAULT if anew else ""))
     _free(source, target)
     try:
         re.compile(wanted.group)
-        found = importing.locate(source, wanted.form)
-        gathered = importing.gather(found, wanted.names)
+        found = sources.locate(source, wanted.form, wanted.task)
+        gathered = importing.gather(found, wanted.names, wanted.task)
         arranged = importing.arrange(gathered, shares, seed=wanted.seed, pattern=wanted.group)
-    except importing.Refused as refused:
+    except Refused as refused:
         raise _refusal(refused, source) from refused
     except re.error as error:
         raise UsageError(
@@ -137,8 +163,21 @@ def import_data(source: Path, target: Path, wanted: Wanted, *, anew: bool = Fals
         hint = "fewer splits, or smaller groups: images of one group, and those that look alike, stay together"
         raise UsageError(f"the images make too few groups: {error}", hint=hint) from error
     made = Imported(target, found.form, arranged, 0)
-    copied = writing.write(target, arranged.splits, arranged.names, _record(source, wanted, made), copy=wanted.copy)
-    return replace(made, copied=copied)
+    if made.cut:
+        if not find_spec("PIL"):
+            raise UsageError("boxes cannot be cut out of images without Pillow", hint=INSTALL)
+        arranged.names = crops.classes(arranged.names)
+    return _write(made, _record(source, wanted, made), wanted)
+
+
+def _write(made: Imported, record: dict[str, Any], wanted: Wanted) -> Imported:
+    target, splits, names = made.folder, made.arranged.splits, made.arranged.names
+    if made.cut:
+        return replace(made, written=crops.write(target, splits, names, record, seed=wanted.seed))
+    if made.arranged.task == CLASSIFY:
+        return replace(made, copied=writing.sort(target, splits, names, record, copy=wanted.copy))
+    keys = made.arranged.keys
+    return replace(made, copied=writing.write(target, splits, names, record, copy=wanted.copy, keys=keys))
 
 
 def _record(source: Path, wanted: Wanted, made: Imported) -> dict[str, Any]:
@@ -151,7 +190,10 @@ def _record(source: Path, wanted: Wanted, made: Imported) -> dict[str, Any]:
         "group": wanted.group,
         "version": __version__,
     }
-    return {**asked, **{key: value for key, value in made.document().items() if key not in {"set", "copied"}}}
+    return {
+        **asked,
+        **{key: value for key, value in made.document().items() if key not in {"set", "copied", "written"}},
+    }
 
 
 def _shares(text: str) -> dict[str, float] | None:
@@ -169,7 +211,7 @@ def _free(source: Path, target: Path) -> None:
         raise UsageError(f"{target} is inside the source", hint="--to a folder beside it")
 
 
-def _refusal(refused: importing.Refused, source: Path) -> UsageError:
+def _refusal(refused: Refused, source: Path) -> UsageError:
     told = []
     for fault in refused.faults[:_SHOWN]:
         path = fault.path.relative_to(source.parent) if fault.path.is_relative_to(source.parent) else fault.path
@@ -207,6 +249,8 @@ def stats_of(path: str, folder: Path) -> tuple[sets.Dataset, stats.Stats]:
 def cautions(arranged: importing.Arranged) -> list[str]:
     """What somebody who trusts the split should know."""
     told, found = [], arranged.groups
+    if arranged.task == POSE and "flip_idx" not in arranged.keys:
+        told.append("no keypoints are called left and right: without flip_idx, Ultralytics does not mirror images")
     images = sum(map(len, arranged.splits.values()))
     if found and found.alike is None:
         told.append(f"images that look alike were not looked for, and may be in two splits: {INSTALL}")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from containerid.dataset import pixels
-from containerid.dataset.gathered import Box, Gathered, Sample
+from containerid.dataset.gathered import Gathered, Row, Sample
 from containerid.dataset.grouping import group, key_of
 from containerid.dataset.importing import Refused, arrange
 from containerid.dataset.splitting import shares
@@ -60,9 +60,9 @@ def gathered(folder: Path, keys: list[int], labels: list[set[int]]) -> Gathered:
     for number, (key, found) in enumerate(zip(keys, labels, strict=True)):
         name = f"cam{key}_{number:03}.jpg"
         (folder / name).write_bytes(f"{number}".encode())
-        boxes = [Box(label, 0.5, 0.5, 0.1, 0.1) for label in sorted(found)]
-        samples.append(Sample(folder / name, name, (10, 10), boxes))
-    return Gathered(folder, ["a", "b", "c"], samples=samples)
+        rows: list[Row] = [(label, 0.5, 0.5, 0.1, 0.1) for label in sorted(found)]
+        samples.append(Sample(folder / name, name, (10, 10), rows))
+    return Gathered(folder, names=["a", "b", "c"], samples=samples)
 
 
 @settings(max_examples=40)
@@ -107,7 +107,7 @@ def test_images_get_names_of_their_own_and_so_do_their_labels(names: list[str]) 
 
 @given(st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(1e-6, 1), st.floats(1e-6, 1)))
 def test_labels_are_plain_numbers_to_a_hundred_millionth(box: tuple[float, float, float, float]) -> None:
-    words = text_of([Box(3, *box)]).decode().split()
+    words = text_of([(3, *box)]).decode().split()
     assert words[0] == "3"
     assert [float(word) for word in words[1:]] == pytest.approx(box, abs=5.1e-9)
     assert not any("e" in word for word in words)

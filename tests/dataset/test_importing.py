@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from containerid.dataset.check import check
-from containerid.dataset.importing import Arranged, Found, Refused, arrange, gather, locate
+from containerid.dataset.gathered import Refused
+from containerid.dataset.importing import Arranged, arrange, gather
 from containerid.dataset.sets import survey
+from containerid.dataset.sources import Found, locate
 from containerid.dataset.splitting import shares
 from containerid.dataset.writing import write
 
@@ -100,7 +102,7 @@ def voc(root: Path, objects: str, **options: object) -> Path:
 
 def first(root: Path) -> list[tuple[float, ...]]:
     [sample] = [each for each in gather(locate(root)).samples if each.name.endswith("shot01.jpg")]
-    return [tuple(box) for box in sample.boxes]
+    return [tuple(box) for box in sample.rows]
 
 
 def test_the_challenges_own_boxes_count_from_pixel_1(root: Path) -> None:
@@ -134,7 +136,7 @@ def test_classes_stand_in_the_order_of_first_sight_or_as_given(root: Path) -> No
     asked = gather(locate(root), ["hinge"])
     assert asked.names == ["hinge"]
     assert asked.counts["other-class"] == 16
-    assert {box.label for sample in asked.samples for box in sample.boxes} == {0}
+    assert {int(box[0]) for sample in asked.samples for box in sample.rows} == {0}
 
 
 def test_an_image_without_annotation_is_background(root: Path, tmp_path: Path) -> None:
@@ -250,7 +252,7 @@ def test_category_ids_with_gaps_become_indices_in_their_order(root: Path) -> Non
 def test_crowds_are_left_out_and_counted(root: Path) -> None:
     coco(root, lambda document: document["annotations"][0].update(iscrowd=1, segmentation={"counts": [1]}))
     gathered = gather(locate(root))
-    assert (gathered.counts["crowd"], sum(len(each.boxes) for each in gathered.samples)) == (1, 3)
+    assert (gathered.counts["crowd"], sum(len(each.rows) for each in gathered.samples)) == (1, 3)
 
 
 def test_a_polygon_without_a_box_gives_the_box_around_it(root: Path) -> None:
@@ -407,7 +409,7 @@ def test_labels_are_found_in_every_usual_layout(layout: str, root: Path) -> None
             file.write_bytes(data)
     gathered = gather(locate(root))
     assert gathered.names == ["class_0", "class_1"]
-    assert [len(each.boxes) for each in gathered.samples] == [2, 1, 1]
+    assert [len(each.rows) for each in gathered.samples] == [2, 1, 1]
 
 
 def test_images_beside_a_folder_of_labels_are_found(root: Path) -> None:
@@ -415,7 +417,7 @@ def test_images_beside_a_folder_of_labels_are_found(root: Path) -> None:
     (root / "labels").mkdir()
     for stem, boxes in FEW.items():
         (root / "labels" / f"{stem}.txt").write_text(fake.yolo_text(boxes), encoding="utf-8")
-    assert [len(each.boxes) for each in gather(locate(root)).samples] == [2, 1, 1]
+    assert [len(each.rows) for each in gather(locate(root)).samples] == [2, 1, 1]
 
 
 def test_polygons_become_boxes(root: Path) -> None:
@@ -539,7 +541,7 @@ def test_whatever_stands_in_coco_is_read_or_refused(
     (root / "a.json").write_text(json.dumps(document), encoding="utf-8")
     with contextlib.suppress(Refused):
         gathered = gather(locate(root / "a.json"))
-        assert all(0 <= number <= 1 for sample in gathered.samples for box in sample.boxes for number in box[1:])
+        assert all(0 <= number <= 1 for sample in gathered.samples for box in sample.rows for number in box[1:])
 
 
 @settings(max_examples=150)

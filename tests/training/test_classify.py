@@ -12,8 +12,9 @@ from fakes.legs import Leg, model_of, of_folder
 from fakes.memory import SmallGpu
 from fakes.sets import draw_set
 
-from containerid.dataset import classes, crops, sets
+from containerid.dataset import classes, sets
 from containerid.job import Data, Past
+from containerid.runs.importdata import Wanted, import_data
 from containerid.training import data as provided
 from containerid.training.classify import loop, phases
 from containerid.training.classify.loop import Loop
@@ -50,8 +51,8 @@ def as_many_threads_as_before() -> Iterator[None]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Crops of a detection set: doors, and what is none."""
     base = tmp_path_factory.mktemp("crops")
-    found = sets.read(draw_set(base / "doors", side=96) / "data.yaml")
-    assert crops.cut(found, base / "crops") > 20
+    made = import_data(draw_set(base / "doors", side=96), base / "crops", Wanted(task="classify"))
+    assert made.written > 20
     return base / "crops"
 
 
