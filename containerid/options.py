@@ -150,10 +150,11 @@ SplitArg = Annotated[Path, typer.Argument(metavar="FOLDER", help="A set, or imag
 NewSetOption = Annotated[Path, typer.Option("--to", metavar="FOLDER", help="The new set; nothing may be there yet.")]
 FormatOption = Annotated[str, typer.Option("--format", metavar="NAME", help="voc, coco, cvat, yolo, folders or auto.")]
 _TASKS = "detect, segment, pose, obb or classify"
-ImportTaskOption = Annotated[str, typer.Option("--task", metavar="TASK", help=f"What it is for: {_TASKS}.")]
-TaskOption = Annotated[
-    str, typer.Option("--task", metavar="TASK", help=f"{_TASKS.capitalize()}; else its labels tell.")
+ModelTaskOption = Annotated[
+    str, typer.Option("--task", metavar="TASK", help=f"One of {_TASKS}; else what params.yaml trains.")
 ]
+ImportTaskOption = Annotated[str, typer.Option("--task", metavar="TASK", help=f"What it is for: {_TASKS}.")]
+TaskOption = Annotated[str, typer.Option("--task", metavar="TASK", help=f"One of {_TASKS}; else its labels tell.")]
 NamesOption = Annotated[
     str, typer.Option("--names", metavar="A,B,…", help="Only these classes, in this order; else all.")
 ]

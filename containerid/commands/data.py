@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from containerid.console import Screen
 
 data_app = typer.Typer(
-    help="Detection sets: check, import, split, count, send.", no_args_is_help=True, rich_markup_mode=None
+    help="Sets of images: check, import, split, count, send.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(data_app, name="data")
 
@@ -24,8 +24,9 @@ def check(
     deep: o.DeepOption = False,
     fix: o.FixOption = False,
     html: o.HtmlOption = None,
+    task: o.ModelTaskOption = "",
 ) -> None:
-    """Find what is wrong with a detection set, before a GPU is spent on it.
+    """Find what is wrong with a set, before a GPU is spent on it.
 
     Exit 7 when there are errors. The set is never changed. Example: cid data check data/doors --deep
     """
@@ -35,7 +36,7 @@ def check(
     from containerid.runs.checkdata import check_data
     from containerid.views_data import show_mended, show_report
 
-    checked = check_data(path, folder=Path.cwd(), home=runs.Home.of_user(), deep=deep, fix=fix)
+    checked = check_data(path, folder=Path.cwd(), home=runs.Home.of_user(), deep=deep, fix=fix, task=task)
     if html:
         write_page(html, checked.report, checked.folder)
     screen.document(checked.document())

@@ -17,13 +17,13 @@ def import_(  # noqa: PLR0913, PLR0917
     screen: "Screen",
     source: o.SourceArg,
     to: o.NewSetOption,
+    task: o.ImportTaskOption = "detect",
     form: o.FormatOption = "auto",
     names: o.NamesOption = "",
     split: o.SharesOption = "",
     seed: o.SeedOption = 0,
     group: o.GroupOption = "",
     link: o.LinkOption = True,
-    task: o.ImportTaskOption = "detect",
 ) -> None:
     """Make a set of Pascal VOC, COCO, CVAT or YOLO annotations, or of folders of classes; they are only read.
 
@@ -65,8 +65,8 @@ def _make(screen: "Screen", source: Path, to: Path, wanted: "Wanted", *, anew: b
 
 
 @command(data_app, "stats")
-def stats(screen: "Screen", path: o.CheckPathArg = "", html: o.StatsPageOption = None) -> None:
-    """Count what a set holds: images, boxes and classes by split, sizes, shapes and places of boxes.
+def stats(screen: "Screen", path: o.CheckPathArg = "", html: o.StatsPageOption = None, task: o.TaskOption = "") -> None:
+    """Count what a set holds: images, objects, classes, sizes, shapes, places; corners, angles or keypoints.
 
     Example: cid data stats data/doors --html doors.html
     """
@@ -74,7 +74,7 @@ def stats(screen: "Screen", path: o.CheckPathArg = "", html: o.StatsPageOption =
     from containerid.runs.importdata import stats_of
     from containerid.views_dataset import show_stats
 
-    dataset, found = stats_of(path, Path.cwd())
+    dataset, found = stats_of(path, Path.cwd(), task)
     screen.document({"set": str(dataset.root), **found.document()})
     show_stats(screen, found)
     if html:

@@ -14,6 +14,14 @@ from containerid.dataset.yamlfile import DatasetError
 
 DETECT, SEGMENT, POSE, OBB, CLASSIFY = TASKS = ("detect", "segment", "pose", "obb", "classify")
 """What sets are made for."""
+CALLED = {
+    DETECT: "boxes",
+    SEGMENT: "polygons",
+    POSE: "poses",
+    OBB: "turned boxes",
+    CLASSIFY: "images",
+}
+"""What is counted in a set for each."""
 _MEANT = {
     DETECT: frozenset({KEYPOINTS}),
     SEGMENT: frozenset({"label-polygon", KEYPOINTS}),

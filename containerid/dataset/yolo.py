@@ -10,6 +10,7 @@ from typing import Any
 from containerid.dataset import cvat, geometry, junk, labels, rows, tasks
 from containerid.dataset.findings import ERROR
 from containerid.dataset.gathered import Gathered, Sample, split_named
+from containerid.dataset.objects import keypoints_in
 from containerid.dataset.sets import YAML, Dataset, label_of, survey
 from containerid.dataset.shapes import Drawn, Keypoint
 from containerid.dataset.sought import Images
@@ -190,11 +191,7 @@ class _Reading:
 
     def _points(self, numbers: Sequence[float], sample: Sample) -> tuple[Keypoint, ...]:
         across, down = sample.size
-        if self.dataset.keypoints and self.dataset.keypoints[1] == 2:
-            # Without a third number Ultralytics takes what is negative for not labelled.
-            found = [(x, y, 0 if min(x, y) < 0 else 2) for x, y in zip(numbers[::2], numbers[1::2], strict=True)]
-        else:
-            found = [(x, y, min(int(seen), 2)) for x, y, seen in zip(*[iter(numbers)] * 3, strict=True)]
+        found = keypoints_in(numbers, self.dataset.keypoints[1] if self.dataset.keypoints else 3)
         return tuple((x * across, y * down, seen) for x, y, seen in found)
 
     def _orphans(self) -> None:

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib import import_module
@@ -26,6 +26,24 @@ class Box:
     width: float
     height: float
     kind: str = TRUE
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A polygon over a picture: its corners as fractions of it, and what it is called."""
+
+    points: Sequence[tuple[float, float]]
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """A keypoint over a picture, at fractions of it; one that is hidden is drawn hollow."""
+
+    x: float
+    y: float
+    hidden: bool = False
     label: str = ""
 
 
@@ -79,19 +97,21 @@ def load(source: Path | bytes, longest: int = 640, quality: int = 72) -> Image |
         return None
 
 
-def draw(image: Image, alt: str, caption: str = "", title: str = "", boxes: Sequence[Box] = ()) -> Picture:
-    """A picture of an image, with boxes and their labels.
+def draw(
+    image: Image, alt: str, caption: str = "", title: str = "", shapes: Sequence[Box | Outline | Dot] = ()
+) -> Picture:
+    """A picture of an image, with shapes over it and what they are called.
 
     Args:
         image: from `load`.
         alt: what somebody who does not see it should know.
         caption: the words under it.
         title: the first of them, in bold.
-        boxes: drawn in their order.
+        shapes: drawn in their order.
     """
     parts = [f'<image href="{image.uri}" width="{image.width}" height="{image.height}"/>']
-    for box in boxes:
-        parts += _box(image, box)
+    for shape in shapes:
+        parts += _DRAWN[type(shape)](image, shape)
     told = escape(alt)
     svg = (
         f'<svg viewBox="0 0 {image.width} {image.height}" role="img" aria-label="{told}">'
@@ -105,20 +125,46 @@ def _box(image: Image, box: Box) -> list[str]:
     wide, high = max(box.width * image.width, 1), max(box.height * image.height, 1)
     at = f'x="{left:.1f}" y="{top:.1f}" width="{wide:.1f}" height="{high:.1f}"'
     parts = [f'<rect class="box under" {at}/>', f'<rect class="box {escape(box.kind)}" {at}/>']
-    if box.label:
-        size = max(image.width, image.height) / 32
-        # What is predicted is named above its box, what is there below: the two mostly lie over each other.
-        y = top - size * 0.35 if box.kind == GUESS else top + high + size
-        y = min(max(y, size), image.height - size * 0.3)
-        x = min(max(left, 1), image.width - 1)
-        parts.append(f'<text class="tag" font-size="{size:.0f}" x="{x:.0f}" y="{y:.0f}">{escape(box.label)}</text>')
-    return parts
+    # What is predicted is named above its box, what is there below: the two mostly lie over each other.
+    size = _letters(image)
+    return [*parts, *_tag(image, box.label, left, top - size * 0.35 if box.kind == GUESS else top + high + size)]
+
+
+def _outline(image: Image, outline: Outline) -> list[str]:
+    points = [(x * image.width, y * image.height) for x, y in outline.points]
+    words = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    parts = [f'<polygon class="box under" points="{words}"/>', f'<polygon class="box {TRUE}" points="{words}"/>']
+    left, low = min(x for x, _ in points), max(y for _, y in points)
+    return [*parts, *_tag(image, outline.label, left, low + _letters(image))]
+
+
+def _dot(image: Image, dot: Dot) -> list[str]:
+    at = f'cx="{dot.x * image.width:.1f}" cy="{dot.y * image.height:.1f}" r="{_letters(image) / 3:.1f}"'
+    told = f"<title>{escape(dot.label)}{' (hidden)' * dot.hidden}</title>" if dot.label else ""
+    return [f'<circle class="keypoint{" hidden" * dot.hidden}" {at}>{told}</circle>']
+
+
+_DRAWN: Mapping[type, Callable[..., list[str]]] = {Box: _box, Outline: _outline, Dot: _dot}
+
+
+def _letters(image: Image) -> float:
+    """The height of letters in a picture, in its pixels."""
+    return max(image.width, image.height) / 32
+
+
+def _tag(image: Image, label: str, x: float, y: float) -> list[str]:
+    if not label:
+        return []
+    size = _letters(image)
+    x, y = min(max(x, 1), image.width - 1), min(max(y, size), image.height - size * 0.3)
+    return [f'<text class="tag" font-size="{size:.0f}" x="{x:.0f}" y="{y:.0f}">{escape(label)}</text>']
 
 
 def _shrunk(pillow: Any, data: bytes, longest: int, quality: int) -> Image:
     with pillow.open(io.BytesIO(data)) as opened:
         opened.draft("RGB", (longest, longest))
-        image = opened.convert("RGB")
+        # Boxes are those of the image as it is looked at.
+        image = import_module("PIL.ImageOps").exif_transpose(opened).convert("RGB")
     image.thumbnail((longest, longest))
     made = io.BytesIO()
     image.save(made, "JPEG", quality=quality, optimize=True)

@@ -51,7 +51,9 @@ class Checked:
         return document
 
 
-def check_data(path: str, *, folder: Path, home: Home, deep: bool = False, fix: bool = False) -> Checked:
+def check_data(
+    path: str, *, folder: Path, home: Home, deep: bool = False, fix: bool = False, task: str = ""
+) -> Checked:
     """Check a set.
 
     Args:
@@ -60,15 +62,16 @@ def check_data(path: str, *, folder: Path, home: Home, deep: bool = False, fix: 
         home: where results are kept.
         deep: decode every image too.
         fix: write a mended copy beside it.
+        task: what the set is for, one of `tasks.TASKS`; empty takes that of params.yaml.
 
     Raises:
-        UsageError: there is no such set, or what is asked cannot be done with it.
+        UsageError: there is no such set or task, or what is asked cannot be done with it.
         ConfigError: params.yaml cannot be used.
     """
     if deep and (absent := pixels.missing()):
         raise UsageError(f"--deep needs {' and '.join(absent)}", hint=pixels.INSTALL)
-    minimum, named, task = _asked(folder, path)
-    place = folder / named
+    minimum, named, own = _asked(folder, path)
+    place, task = folder / named, known(task) or own
     if task == tasks.CLASSIFY or (path and classes.is_sorted(place)):
         if deep or fix:
             hint = f"cid data check {path}".rstrip()
@@ -113,6 +116,13 @@ def require(source: str, params: "Params", *, folder: Path, home: Home, tell: Te
     return report
 
 
+def known(task: str) -> str:
+    """A task that was asked for. Raises UsageError when there is none of that name."""
+    if task not in {"", *tasks.TASKS}:
+        raise UsageError(f"{task!r} is no task", hint=f"--task {'|'.join(tasks.TASKS)}")
+    return task
+
+
 def _survey(
     file: Path, minimum: Mapping[str, int], task: str, home: Home, *, deep: bool = False
 ) -> tuple[sets.Dataset | None, check.Report]:
@@ -134,14 +144,28 @@ def _sorted_into_classes(place: Path, minimum: Mapping[str, int]) -> check.Repor
         return check.refuse(error)
 
 
-def find_set(path: str, folder: Path, command: str = "cid data stats") -> Path:
-    """The data.yaml that a path means, or the project's own where it is empty; it need not be there.
+def find_set(path: str, folder: Path, command: str = "cid data stats", *, task: str = "") -> tuple[Path, str]:
+    """The data.yaml that a path means, or the project's own where it is empty; and what it is for.
+
+    Args:
+        path: as the user gave it.
+        folder: where the user stands.
+        command: for the hint.
+        task: what the user says that the set is for.
+
+    Returns:
+        The file, which need not be there, or the folder of a classification set; and the task: the one that was given,
+        that of params.yaml for the project's own set, or empty.
 
     Raises:
         UsageError: there is no such set.
         ConfigError: params.yaml cannot be used.
     """
-    return _find(folder / _asked(folder, path)[1], command)
+    _, named, own = _asked(folder, path)
+    place, task = folder / named, task or ("" if path else own)
+    if task in {"", tasks.CLASSIFY} and place.is_dir() and (task or classes.is_sorted(place)):
+        return place, tasks.CLASSIFY
+    return _find(place, command), task
 
 
 def _asked(folder: Path, path: str) -> tuple[Mapping[str, int], str, str]:

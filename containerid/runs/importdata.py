@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from containerid import __version__
-from containerid.dataset import crops, importing, sets, sources, splitting, stats, writing
+from containerid.dataset import classes, crops, importing, objects, sets, sources, splitting, stats, writing
 from containerid.dataset.gathered import DEFAULT, Refused
 from containerid.dataset.grouping import Grouping
 from containerid.dataset.pixels import INSTALL
-from containerid.dataset.tasks import CLASSIFY, DETECT, POSE, TASKS
+from containerid.dataset.tasks import CLASSIFY, DETECT, POSE
 from containerid.errors import UsageError
-from containerid.runs.checkdata import find_set
+from containerid.runs.checkdata import find_set, known
 
 _SHOWN = 20
 """Faults of a source that are told; what there are more is a number."""
@@ -144,8 +144,7 @@ def import_data(source: Path, target: Path, wanted: Wanted, *, anew: bool = Fals
     source, target = source.resolve(), target.absolute()
     if wanted.form not in {sources.AUTO, *sources.FORMATS}:
         raise UsageError(f"{wanted.form!r} is no format", hint=f"--format {'|'.join(sources.FORMATS)}")
-    if wanted.task not in {"", *TASKS}:
-        raise UsageError(f"{wanted.task!r} is no task", hint=f"--task {'|'.join(TASKS)}")
+    known(wanted.task)
     shares = _shares(wanted.split or (DEFAULT if anew else ""))
     _free(source, target)
     try:
@@ -226,24 +225,32 @@ def _refusal(refused: Refused, source: Path) -> UsageError:
     return UsageError(message, hint="mend them in the source, then the same command again")
 
 
-def stats_of(path: str, folder: Path) -> tuple[sets.Dataset, stats.Stats]:
+def stats_of(path: str, folder: Path, task: str = "") -> tuple[sets.Dataset, stats.Stats]:
     """A set and its numbers.
 
     Args:
         path: a folder or a data.yaml; empty for the project's own.
         folder: where the user stands.
+        task: what the set is for; empty where params.yaml or its labels are to tell.
 
     Raises:
-        UsageError: there is no such set, or its data.yaml cannot be used.
+        UsageError: there is no such set or task, or its data.yaml cannot be used.
         ConfigError: params.yaml cannot be used.
     """
-    file = find_set(path, folder)
+    place, own = find_set(path, folder, task=known(task))
+    if own == CLASSIFY:
+        try:
+            dataset = classes.read(place)
+        except sets.DatasetError as error:
+            raise UsageError(f"{error.path}: {error.message}", hint=error.fix) from error
+        return dataset, stats.count(dataset, CLASSIFY)
+    file = place
     dataset = sets.survey(file)
     if not dataset.splits and dataset.faults:
         fault = dataset.faults[0]
         where = f"{file}{f':{fault.line}' if fault.line else ''}"
         raise UsageError(f"{where}: {fault.message}", hint=fault.fix or f"cid data check {file}")
-    return dataset, stats.count(dataset)
+    return dataset, stats.count(dataset, own or objects.task_of(dataset))
 
 
 def cautions(arranged: importing.Arranged) -> list[str]:

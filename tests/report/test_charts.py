@@ -74,7 +74,7 @@ def test_names_are_text_in_charts_and_pictures():
     chart = line_chart(HOSTILE, [Line(HOSTILE, [(1, 1.0), (2, 2.0)])], Axes(x=HOSTILE, mark=(1.5, HOSTILE)))
     bars = bar_chart(HOSTILE, [(HOSTILE, 3)])
     image = pictures.load(jpeg())
-    picture = pictures.draw(image, HOSTILE, boxes=[pictures.Box(0.5, 0.5, 0.1, 0.1, pictures.GUESS, HOSTILE)])
+    picture = pictures.draw(image, HOSTILE, shapes=[pictures.Box(0.5, 0.5, 0.1, 0.1, pictures.GUESS, HOSTILE)])
     for svg in (chart.svg, bars.svg, picture.svg):
         assert "<script" not in svg
         ET.fromstring(svg)
