@@ -141,7 +141,10 @@ DeepOption = Annotated[
 ]
 FixOption = Annotated[bool, typer.Option("--fix", help="Write a mended copy beside it, and a list of what was done.")]
 HtmlOption = Annotated[
-    Path | None, typer.Option("--html", metavar="FILE", help="Write the report as a page with pictures of the worst.")
+    Path | None,
+    typer.Option(
+        "--html", dir_okay=False, metavar="FILE", help="Write the report as a page with pictures of the worst."
+    ),
 ]
 SourceArg = Annotated[
     Path, typer.Argument(metavar="SOURCE", help="A folder with images and annotations, or a file of annotations.")
@@ -161,7 +164,7 @@ NamesOption = Annotated[
 SharesOption = Annotated[
     str, typer.Option("--split", metavar="SHARES", help="train/val/test, such as 0.8/0.1/0.1; else its own splits.")
 ]
-SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Another one draws another split.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Another one draws another split.")]
 GroupOption = Annotated[
     str,
     typer.Option(
@@ -172,7 +175,7 @@ LinkOption = Annotated[
     bool, typer.Option("--link/--copy", help="Give images a second name where the disk can, or copy them.")
 ]
 StatsPageOption = Annotated[
-    Path | None, typer.Option("--html", metavar="FILE", help="Write a page with charts and pictures.")
+    Path | None, typer.Option("--html", dir_okay=False, metavar="FILE", help="Write a page with charts and pictures.")
 ]
 PortOption = Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")]
 StateOption = Annotated[

@@ -29,9 +29,12 @@ def import_(  # noqa: PLR0913, PLR0917
 
     Images that look alike stay in one split. Example: cid data import coco --to data/doors --task segment
     """
+    from containerid.errors import UsageError
     from containerid.runs.importdata import Wanted
 
     listed = [name.strip() for name in names.split(",") if name.strip()]
+    if names and not listed:
+        raise UsageError(f"--names {names} names no class", hint="--names door,hinge")
     _make(screen, source, to, Wanted(form, listed, split, seed, group, not link, task))
 
 

@@ -38,7 +38,8 @@ def _looks(path: Path) -> bool:
             file.seek(max(0, path.stat().st_size - _HEAD))
             ends = head + file.read()
     except OSError:
-        return False
+        # What cannot be read is told when it is read.
+        return True
     return head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") and bool(_LISTS.search(ends))
 
 
@@ -57,6 +58,9 @@ def read(gathered: Gathered, paths: Sequence[Path], images: Images) -> None:
             continue
         own = split_named(path.stem) or split_named(path.parent.relative_to(gathered.root).as_posix())
         _File(gathered, path, document, own).read(images, seen)
+    if gathered.task == POSE and not gathered.keys and not gathered.faults:
+        fix = "export COCO's keypoints: a list `keypoints` in each category and annotation"
+        gathered.fault(gathered.root, 0, "no category has keypoints", fix)
     gathered.counts["unlisted"] += len(set(images.paths) - set(seen))
 
 
@@ -136,9 +140,6 @@ class _File:
             if not self.gathered.closed or name in self.gathered.names:
                 self.points[record["id"]] = len(names)
                 self.gathered.pose((self.path, 0), {name: list(map(str, names))}, len(names))
-        if not self.points and not self.gathered.keys:
-            fix = "export COCO's keypoints: a list `keypoints` in each category and annotation"
-            self.fault("no category has keypoints", fix)
 
     def _image(self, index: int, record: Document, images: Images, seen: dict[Path, Path]) -> None:
         key, name = record.get("id"), record.get("file_name")

@@ -60,6 +60,8 @@ def _start(stack: ExitStack) -> "subprocess.Popen[str]":
         text=True,
         encoding="ascii",
         env={**os.environ, "PYTHONPATH": path},
+        # Ctrl-C is for the program, which ends them.
+        process_group=0,
     )
     stack.enter_context(worker)
     stack.callback(worker.kill)

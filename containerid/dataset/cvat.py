@@ -85,7 +85,7 @@ class _File:
         tag, name = shape.tag, shape.attributes.get("label", "")
         skeleton = self.skeletons.get(name) if tag == "skeleton" else None
         if tag in _PASSED and not skeleton:
-            self.gathered.counts["shape"] += 1
+            self.gathered.counts["skeleton" if tag == "skeleton" else "shape"] += 1
             return
         try:
             drawn = _skeleton(shape, skeleton) if skeleton else _DRAWN[tag](shape.attributes)

@@ -75,6 +75,7 @@ class Gathered:
         leaks: what must be mended before the source's own splits can be.
         counts: of what was changed or passed over, by the words of `WORDS`.
         keys: of data.yaml, besides splits and names.
+        others: objects of classes that were not asked for.
     """
 
     root: Path
@@ -86,6 +87,7 @@ class Gathered:
     leaks: list[DatasetError] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     keys: dict[str, Any] = field(default_factory=dict)
+    others: Counter[str] = field(default_factory=Counter)
 
     def fault(self, path: Path, line: int, message: str, fix: str = "") -> None:
         """Note what must be mended in the source."""
@@ -98,7 +100,9 @@ class Gathered:
     def wants(self, name: str) -> bool:
         """Whether a class was asked for; one that was not is counted."""
         asked = not self.closed or name in self.names
-        self.counts["other-class"] += not asked
+        if not asked:
+            self.counts["other-class"] += 1
+            self.others[name] += 1
         return asked
 
     def index_of(self, name: str) -> int:

@@ -12,6 +12,8 @@ from containerid.dataset.sources import COCO, CVAT, FOLDERS, VOC, Found
 from containerid.dataset.tasks import CLASSIFY, DETECT, OBB, POSE, SEGMENT
 from containerid.dataset.yamlfile import SPLITS, DatasetError
 
+_NAMED = 8
+"""Classes that are named where others were asked for."""
 _THINGS = {DETECT: "box", SEGMENT: "area", POSE: "object with keypoints", OBB: "box", CLASSIFY: "box"}
 
 
@@ -27,6 +29,8 @@ class Arranged:
         counts: as `Gathered.counts`.
         task: what the set is for.
         keys: of data.yaml, besides splits and names.
+        closed: the classes were asked for.
+        others: objects of those that were not.
     """
 
     splits: dict[str, list[Sample]]
@@ -34,6 +38,8 @@ class Arranged:
     counts: Counter[str]
     task: str = DETECT
     keys: Mapping[str, Any] = field(default_factory=dict)
+    closed: bool = False
+    others: Counter[str] = field(default_factory=Counter)
     kept: bool = False
     groups: grouping.Grouping | None = None
 
@@ -51,6 +57,9 @@ def gather(found: Found, names: Sequence[str] = (), task: str = DETECT) -> Gathe
     """
     gathered = Gathered(found.root, task or (CLASSIFY if found.form == FOLDERS else ""), list(names), bool(names))
     images = Images(found.root)
+    if not images.paths:
+        fix = "export it with its images, or name the folder that holds both"
+        raise Refused([DatasetError(found.root, 0, "holds annotations, and no image", fix)])
     if found.form == VOC:
         voc.read(gathered, list(found.files), images)
     elif found.form == COCO:
@@ -64,10 +73,21 @@ def gather(found: Found, names: Sequence[str] = (), task: str = DETECT) -> Gathe
     if not gathered.faults and not any(sample.rows for sample in gathered.samples):
         what = "of the classes asked for" if gathered.counts["other-class"] else "that can be used"
         thing = "image" if found.form == FOLDERS else _THINGS[gathered.task]
-        gathered.fault(found.root, 0, f"holds no {thing} {what}", "see what its annotations hold")
+        gathered.fault(found.root, 0, f"holds no {thing} {what}", _advice(gathered))
     if gathered.faults:
         raise Refused(gathered.faults)
     return gathered
+
+
+def _advice(gathered: Gathered) -> str:
+    counts = gathered.counts
+    if gathered.others:
+        return f"--names {','.join(name for name, _ in gathered.others.most_common(_NAMED))}"
+    if counts["skeleton"]:
+        return "--task pose takes its skeletons"
+    if counts["no-keypoints"]:
+        return "--task detect takes its boxes"
+    return "see what its annotations hold"
 
 
 def arrange(
@@ -102,7 +122,8 @@ def arrange(
 
 
 def _arranged(gathered: Gathered, splits: dict[str, list[Sample]], **more: Any) -> Arranged:
-    return Arranged(splits, gathered.names, gathered.counts, gathered.task, gathered.keys, **more)
+    told = gathered.task, gathered.keys, gathered.closed, gathered.others
+    return Arranged(splits, gathered.names, gathered.counts, *told, **more)
 
 
 def _unit(samples: Sequence[Sample]) -> splitting.Unit:

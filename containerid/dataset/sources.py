@@ -98,7 +98,9 @@ def _locate(source: Path, form: str, task: str) -> Found:
     if not found and folders.is_source(source):
         return Found(FOLDERS, source)
     if not found:
-        raise Refused([DatasetError(source, 0, "holds no annotations that are known", f"it needs {_KNOWN}")])
+        packed = sorted(each.name for each in source.iterdir() if each.suffix.lower() in _ARCHIVES)
+        fix = f"unpack {packed[0]}, and name the folder" if packed else f"it needs {_KNOWN}"
+        raise Refused([DatasetError(source, 0, "holds no annotations that are known", fix)])
     if len(found) > 1:
         message = f"holds annotations of {' and of '.join(found)}"
         raise Refused([DatasetError(source, 0, message, f"say which: --format {next(iter(found))}")])
@@ -110,10 +112,11 @@ def _named(source: Path, form: str, task: str) -> Found:
     if form == CVAT and (source / "obj.data").is_file():
         form = YOLO
     files = None if form == FOLDERS else _SEEK[form](source, task)
-    if files is None and (form == FOLDERS or (form == YOLO and not task)) and folders.is_source(source):
+    if files is None and form in {FOLDERS, YOLO} and folders.is_source(source):
         return Found(FOLDERS, source)
     if files is None:
-        fix = "name the folder that holds them, or leave --format out"
+        other = "cid data import takes other formats" if form == YOLO else "leave --format out"
+        fix = f"name the folder that holds them, or {other}"
         raise Refused([DatasetError(source, 0, f"holds no annotations of {form}", fix)])
     return Found(form, source, files)
 

@@ -113,6 +113,7 @@ class _Reading:
                 gathered.fault(path, line, message, fix)
         if not self.names and not gathered.closed:
             gathered.names += [f"class_{index}" for index in range(self.most + 1)]
+            gathered.counts["unnamed"] += len(gathered.names)
         self._orphans()
 
     def _told(self) -> str:

@@ -165,6 +165,9 @@ def find_set(path: str, folder: Path, command: str = "cid data stats", *, task: 
     place, task = folder / named, task or ("" if path else own)
     if task in {"", tasks.CLASSIFY} and place.is_dir() and (task or classes.is_sorted(place)):
         return place, tasks.CLASSIFY
+    if task and place.is_dir() and classes.is_sorted(place):
+        message = f"{place} is sorted into classes, and holds nothing for --task {task}"
+        raise UsageError(message, hint=f"{command} {path} --task {tasks.CLASSIFY}")
     return _find(place, command), task
 
 

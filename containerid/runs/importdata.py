@@ -16,6 +16,8 @@ from containerid.dataset.tasks import CLASSIFY, DETECT, POSE
 from containerid.errors import UsageError
 from containerid.runs.checkdata import find_set, known
 
+_CLASSES = 8
+"""Classes that are named in a caution."""
 _SHOWN = 20
 """Faults of a source that are told; what there are more is a number."""
 WORDS = {
@@ -42,6 +44,8 @@ WORDS = {
     "unlabelled": "images without annotation, taken as background",
     "unlisted": "images that the annotations do not name, left out",
     "unsplit": "images in none of the source's splits, left out",
+    "skeleton": "skeletons left out, which --task pose takes",
+    "unnamed": "classes without a name, for want of data.yaml or classes.txt, called by their number",
     "unsorted": "images in no class's folder, left out",
 }
 """What was changed or passed over on the way."""
@@ -145,6 +149,8 @@ def import_data(source: Path, target: Path, wanted: Wanted, *, anew: bool = Fals
     if wanted.form not in {sources.AUTO, *sources.FORMATS}:
         raise UsageError(f"{wanted.form!r} is no format", hint=f"--format {'|'.join(sources.FORMATS)}")
     known(wanted.task)
+    if twice := next((name for name in wanted.names if list(wanted.names).count(name) > 1), None):
+        raise UsageError(f"--names has {twice} twice", hint="name each class once")
     shares = _shares(wanted.split or (DEFAULT if anew else ""))
     _free(source, target)
     try:
@@ -205,9 +211,12 @@ def _shares(text: str) -> dict[str, float] | None:
 
 def _free(source: Path, target: Path) -> None:
     if not writing.vacant(target):
-        raise UsageError(f"{target} is there already, and not empty", hint="--to a folder that is not there yet")
-    if target.resolve().is_relative_to(source):
-        raise UsageError(f"{target} is inside the source", hint="--to a folder beside it")
+        what = "is there already, and not empty" if target.is_dir() else "is no folder"
+        raise UsageError(f"{target} {what}", hint="--to a folder that is not there yet")
+    if (place := target.resolve()).is_relative_to(source):
+        raise UsageError(f"{place} is inside the source", hint="--to a folder beside it")
+    if above := next((each for each in target.parents if each.exists() and not each.is_dir()), None):
+        raise UsageError(f"{above} is no folder", hint="--to a folder that is not there yet")
 
 
 def _refusal(refused: Refused, source: Path) -> UsageError:
@@ -256,6 +265,13 @@ def stats_of(path: str, folder: Path, task: str = "") -> tuple[sets.Dataset, sta
 def cautions(arranged: importing.Arranged) -> list[str]:
     """What somebody who trusts the split should know."""
     told, found = [], arranged.groups
+    used = {int(row[0]) for samples in arranged.splits.values() for sample in samples for row in sample.rows}
+    asked = arranged.names if arranged.closed else ()
+    absent = [name for at, name in enumerate(asked) if at not in used and not (at == 1 and name == crops.BACKGROUND)]
+    if absent:
+        there = ", ".join(name for name, _ in arranged.others.most_common(_CLASSES))
+        more = f"; what was left out is of {there}" if there else ""
+        told.append(f"nothing is of {', '.join(absent)}{more}")
     if arranged.task == POSE and "flip_idx" not in arranged.keys:
         told.append("no keypoints are called left and right: without flip_idx, Ultralytics does not mirror images")
     images = sum(map(len, arranged.splits.values()))

@@ -267,7 +267,7 @@ def test_pascal_voc_has_boxes_alone(task: str, root: Path) -> None:
 
 def test_coco_without_keypoints_gives_no_poses(root: Path) -> None:
     exports.coco_polygons(root)
-    assert told(root, "pose") == ["instances_default.json:0: no category has keypoints"]
+    assert told(root, "pose") == ["source:0: no category has keypoints"]
 
 
 def test_cvat_without_skeletons_gives_no_poses(root: Path) -> None:
