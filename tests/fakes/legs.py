@@ -66,7 +66,8 @@ def of_folder(folder: Path) -> Data:
 
 def model_of(task: str) -> dict[str, Any]:
     """The smallest model for a task other than detection, as params.yaml names it."""
-    return {"architecture": {"pose": "yolo11n-pose", "classify": "yolo11n-cls"}[task], "pretrained": False}
+    names = {"segment": "yolo11n-seg", "pose": "yolo11n-pose", "obb": "yolo11n-obb", "classify": "yolo11n-cls"}
+    return {"architecture": names[task], "pretrained": False}
 
 
 def check_measured(leg: Leg, task: str, metric: str) -> None:

@@ -1,13 +1,16 @@
 """What else than boxes can be trained."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fakes import exports
 from fakes.legs import TINY, Leg, check_measured, model_of, of_folder
 from fakes.sets import draw_set
 
 from containerid.dataset.findings import Finding, Report
 from containerid.dataset.tasks import settle
+from containerid.runs.importdata import Wanted, import_data
 
 POSE = "0 0.5 0.5 0.4 0.4 0.4 0.4 2 0.6 0.6 1\n"
 
@@ -36,6 +39,27 @@ def test_poses_are_trained_and_measured(leg: Leg) -> None:
     assert (leg.code, result.outcome) == (0, "succeeded"), result.reason
     check_measured(leg, "pose", "mAP50-95(P)")
     assert not list(folder.rglob("*.cache"))
+
+
+@pytest.mark.training
+@pytest.mark.parametrize(
+    ("task", "export", "metric"),
+    [
+        ("segment", exports.cvat_coco_masks, "mAP50-95(M)"),
+        ("obb", exports.cvat_coco_turns, "mAP50-95"),
+        ("pose", exports.cvat_skeletons, "mAP50-95(P)"),
+    ],
+)
+def test_what_is_imported_for_a_task_is_trained(
+    task: str, export: Callable[[Path], None], metric: str, leg: Leg
+) -> None:
+    (leg.folder / "source").mkdir()
+    export(leg.folder / "source")
+    import_data(leg.folder / "source", leg.folder / "doors", Wanted(task=task))
+    result = leg.run(data=of_folder(leg.folder / "doors"), params=TINY | {"model": model_of(task)})
+    assert (leg.code, result.outcome) == (0, "succeeded"), result.reason
+    check_measured(leg, task, metric)
+    assert "8 images, 0 backgrounds, 0 corrupt" in leg.log()
 
 
 def test_keypoints_that_nobody_counts_stop_a_run_early(leg: Leg) -> None:
