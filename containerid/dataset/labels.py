@@ -222,7 +222,8 @@ def _overlaps(rows: Sequence[Row], said: Sequence[Said]) -> list[Said]:
     found = []
     for index, one in enumerate(boxes):
         for other in boxes[index + 1 :]:
-            if other.numbers[1] - one.numbers[1] > 1 - ALIKE:
+            # Boxes that are alike are about as wide, and lie closer than that: a label may hold thousands.
+            if other.numbers[1] - one.numbers[1] > (1 - ALIKE) * one.numbers[3]:
                 break
             if one.numbers[0] == other.numbers[0] and ALIKE < _overlap(one.numbers[1:], other.numbers[1:]) < 1 - 1e-9:
                 line = max(one.line, other.line)
