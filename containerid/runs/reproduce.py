@@ -85,7 +85,7 @@ def reproduce(
     data = _data(run, outputs, backend)
     folder = _checkout(run, home, tell)
     try:
-        request = _request(run, folder, backend, data)
+        request = _request(run, folder, backend, data, outputs)
         for caution in _cautions(outputs, backend):
             tell(Caution(caution))
         again = submit(request, home=home, tell=tell, ask=ask)
@@ -109,14 +109,14 @@ def follow(again: Again, *, home: Home, tell: Tell | None = None) -> Again:
     return replace(again, run=fetch(run, home=home, tell=tell))
 
 
-def _request(run: Run, folder: Path, backend: str, data: Path | None) -> Request:
+def _request(run: Run, folder: Path, backend: str, data: Path | None, outputs: Outputs) -> Request:
     """What is to be asked for, so that the merged parameters are the run's own whatever made them so."""
     from containerid import config
 
     project = config.load(config.find(folder))
     experiment = run.experiment or None
     plain = flatten(project.params(experiment).to_dict())
-    wanted = flatten(run.spec.get("params", {}))
+    wanted = flatten(run.spec.get("params", {})) | _batch(run, outputs)
     differing = {name: value for name, value in wanted.items() if name not in plain or plain[name] != value}
     overrides = tuple(f"{name}={_word(value)}" for name, value in differing.items())
     made = flatten(project.params(experiment, overrides).to_dict())
@@ -134,6 +134,12 @@ def _request(run: Run, folder: Path, backend: str, data: Path | None) -> Request
         data=str(data) if data else "",
         new=True,
     )
+
+
+def _batch(run: Run, outputs: Outputs) -> dict[str, int]:
+    """The batch that it has trained with in the end, where that is not the one that was asked for."""
+    trained = outputs.metadata.number("batch")
+    return {"training.batch_size": int(trained)} if trained and not run.spec.get("quick") else {}
 
 
 def _word(value: object) -> str:
@@ -180,7 +186,11 @@ def _checkout(run: Run, home: Home, tell: Tell) -> Path:
 
 
 def _cautions(outputs: Outputs, backend: str) -> Iterator[str]:
-    """What is not the same on this machine; a platform brings what it has, and the new run's record tells."""
+    """What is not the same, on this machine at least; a platform brings what it has, and the new run's record tells."""
+    if halved := outputs.metadata.docs("halved"):
+        last = halved[-1]
+        after, batch = (int(last.number(key) or 0) for key in ("after_epoch", "to"))
+        yield f"memory ran out: the batch was halved to {batch} after epoch {after}, and is {batch} from the start"
     if backend != "local":
         return
     for name, version in outputs.doc("environment")["versions"].items():

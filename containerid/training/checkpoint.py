@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -54,18 +54,24 @@ def meant(spec: Spec) -> str:
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
-def keeper(spec: Spec) -> Callable[[Any], None]:
-    """What keeps the checkpoint of a trainer that has just saved its own; for its callback `on_model_save`."""
-    return partial(_keep, packer=Packer(), run=spec.run, mark=meant(spec))
+def keeper(spec: Spec, halved: Sequence[Mapping[str, int]] = ()) -> Callable[[Any], None]:
+    """What keeps the checkpoint of a trainer that has just saved its own; for its callback `on_model_save`.
+
+    Args:
+        spec: of the leg.
+        halved: see `metadata.json`; the legs to come know of it.
+    """
+    ours = {"run": spec.run, "meant": meant(spec), "halved": [dict(each) for each in halved]}
+    return partial(_keep, packer=Packer(), ours=ours)
 
 
-def _keep(trainer: Any, packer: Packer, run: str, mark: str) -> None:
+def _keep(trainer: Any, packer: Packer, ours: Mapping[str, Any]) -> None:
     """Ultralytics writes last.pt in place and strips it at the end; this one is whole at any time, and has it all."""
     import torch
 
     content = state.checkpoint(trainer, packer)
-    ours = {"run": run, "meant": mark, "epochs": trainer.epochs, "over": bool(trainer.stop)}
-    content[_OURS] = ours | state.capture(trainer, packer)
+    now = {"epochs": trainer.epochs, "over": bool(trainer.stop)}
+    content[_OURS] = {**ours, **now, **state.capture(trainer, packer)}
     last = Path(trainer.last)
     part = last.with_name(f"{RESUME}.part")
     torch.save(content, part)

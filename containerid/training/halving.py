@@ -9,29 +9,33 @@ from containerid.training.log import say
 from containerid.training.session import Session
 
 _HALVINGS = 2
-"""How many times."""
+"""How many times: over all legs, on however many GPUs."""
 
 
-def train(session: Session, once: Callable[[int], Metrics]) -> Metrics:
+def train(session: Session, once: Callable[[], Metrics]) -> Metrics:
     """Train; where the memory does not do, again, twice at most.
 
     Args:
         session: `past` is what is gone on from, `batch` what the attempt has used.
-        once: trains from there, given how many halvings are left; holds nothing once it has ended.
+        once: trains from there; holds nothing once it has ended.
 
     Raises:
         RunFailed: the memory is too small all the same.
     """
-    for left in range(_HALVINGS, -1, -1):
+    while True:
         try:
-            return once(left)
+            return once()
         except RuntimeError as error:
-            if not (left and memory.is_out(error) and session.batch > 1):
+            if not (left(session) and memory.is_out(error) and session.batch > 1):
                 raise explained(error) from error
         # Not before here: the error's frames held what the attempt had in the GPU's memory.
         memory.free()
         halve(session, session.batch)
-    raise AssertionError
+
+
+def left(session: Session) -> int:
+    """How many times it may still be halved."""
+    return max(_HALVINGS - len(session.extras.get("halved", ())), 0)
 
 
 def halve(session: Session, batch: int) -> None:
@@ -46,6 +50,11 @@ def batch(session: Session) -> dict[str, int]:
     """The batch by Ultralytics' name for it, where it was halved."""
     halvings = session.extras.get("halved")
     return {"batch": halvings[-1]["to"]} if halvings else {}
+
+
+def regrouped(session: Session, before: int) -> bool:
+    """Whether the batch is another one than `before`, the one of what is gone on from."""
+    return batch(session).get("batch", before) != before
 
 
 def explained(error: RuntimeError) -> Exception:

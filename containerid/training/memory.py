@@ -6,7 +6,8 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
-_SIGNS = ("out of memory", "cublas_status_alloc_failed")
+_SIGNS = ("out of memory", "cublas_status_alloc_failed", "cudnn_status_internal_error", "unable to find an engine")
+"""The last two are what libraries say that found no room to work in."""
 _SHARE = 0.5
 """Of the free memory may be filled with images."""
 _CHANNELS = 3

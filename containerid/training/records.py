@@ -66,13 +66,14 @@ def metadata(session: Session) -> dict[str, Any]:
         "duration_seconds": round(curves.seconds(rows, session.seconds), 1),
         "timeline": session.timeline,
         "epochs": session.epochs,
+        "batch": session.batch or None,
         "best_epoch": int(curves.best(rows).get("epoch", 0)) or None,
         "seed": session.params.training.seed,
         "seeds": {"training": session.params.training.seed, "data": session.params.data.seed},
         "metrics": session.metrics,
         **session.extras,
         "gates": [asdict(gate) for gate in judged(session)],
-        "hyperparameters": _hyperparameters(session.out),
+        "hyperparameters": _hyperparameters(session),
         "params": spec.params,
         "code": spec.to_dict()["code"],
         "spec_sha256": hashlib.sha256(json.dumps(spec.to_dict(), sort_keys=True).encode()).hexdigest(),
@@ -102,10 +103,12 @@ def judged(session: Session) -> list[gates.Gate]:
     return [] if session.spec.quick else gates.judge(session.params.gates, session.metrics)
 
 
-def _hyperparameters(out: Path) -> dict[str, Any]:
+def _hyperparameters(session: Session) -> dict[str, Any]:
+    """As the trainer wrote them down before it began; the batch is the one that it has trained with."""
     with suppress(OSError, yaml.YAMLError):
-        used = yaml.safe_load((out / "args.yaml").read_text(encoding="utf-8"))
-        return {key: value for key, value in used.items() if key not in _PLACES}
+        used = yaml.safe_load((session.out / "args.yaml").read_text(encoding="utf-8"))
+        found = {key: value for key, value in used.items() if key not in _PLACES}
+        return found | ({"batch": session.batch} if session.batch else {})
     return {}
 
 

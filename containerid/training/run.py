@@ -147,6 +147,8 @@ def _environment(session: Session) -> None:
     _collect(session)
     if spec.entry == ENTRY:
         session.past = checkpoint.bring(spec, session.place.mounts, session.out)
+    if session.past and (halved := session.past.state.get("halved")):
+        session.extras["halved"] = list(halved)
 
 
 def _collect(session: Session) -> None:

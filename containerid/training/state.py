@@ -6,6 +6,7 @@ goes on. On a CPU a training that is restored from here gives the same weights a
 processes of their own load the images, these draw other augmentations.
 """
 
+import math
 import random
 import shutil
 import time
@@ -25,6 +26,9 @@ def stepping(base: Any) -> Any:
 
     Ultralytics keeps that in a local variable, which starts anew at a resume, and compares the batches since with
     `accumulate`: what is missing in the one is added to the other until the first step.
+
+    Nor does it halve the batch itself, which Ultralytics does three times in a first epoch, on one GPU, and records
+    nowhere: the error comes out, and `halving` goes on.
     """
 
     def step(self: Any) -> None:
@@ -34,6 +38,11 @@ def stepping(base: Any) -> Any:
     def build(self: Any) -> None:
         self.shift = 0
         base._build_train_pipeline(self)
+
+    def begin(self: Any) -> None:
+        base._model_train(self)
+        # The retries that it counts are used up; where an epoch ends well, it sets them to 0, and asks for no other.
+        self._oom_retries = math.inf
 
     def save(self: Any) -> Any:
         with _aside(self):
@@ -55,6 +64,7 @@ def stepping(base: Any) -> Any:
             ),
             "optimizer_step": step,
             "_build_train_pipeline": build,
+            "_model_train": begin,
             "save_model": save,
             "final_eval": finish,
         },

@@ -29,10 +29,10 @@ def train(session: Session) -> None:
 
 
 def _train(session: Session, package: Any) -> Metrics:
-    def once(left: int) -> Metrics:
+    def once() -> Metrics:
         if session.past and session.past.complete:
             return _finish(session, session.past, package)
-        if len(session.hardware.indices) > 1 and (found := _together(session, package, left)) is not None:
+        if len(session.hardware.indices) > 1 and (found := _together(session, package)) is not None:
             return found
         return attempt(session, load(session, package))
 
@@ -53,19 +53,16 @@ def _finish(session: Session, past: checkpoint.Checkpoint, package: Any) -> Metr
     return flat(measured.results_dict, "val") | {"speed/inference": float(measured.speed["inference"])}
 
 
-def _together(session: Session, package: Any, left: int) -> Metrics | None:
+def _together(session: Session, package: Any) -> Metrics | None:
     """Train on all GPUs; None where it has to go on with one."""
     yolo.find_model(session, package)  # Downloaded once, by this process.
     begun = time.monotonic()
     try:
-        for _ in range(left + 1):
-            ending = together.train(session)
-            if not ending.error:
-                return ending.metrics
-            if ending.batch < 2 * len(session.hardware.indices):
+        while (ending := together.train(session)).error:
+            if ending.batch < 2 * len(session.hardware.indices) or not halving.left(session):
                 raise together.Apart(ending.error)
             halving.halve(session, ending.batch)
-        raise together.Apart(ending.error)
+        return ending.metrics
     except together.Apart as error:
         session.past = checkpoint.last(session.spec, session.out) or session.past
         session.hardware = session.hardware.single
@@ -92,7 +89,7 @@ def attempt(session: Session, model: Any, *, first: bool = True) -> Metrics:
     for each in (follower, meter) if first else ():
         each.follow(model)
     if session.past:
-        regrouped = "halved" in session.extras
+        regrouped = halving.regrouped(session, session.past.state["batch"])
         _restore(model, state.Restoration(session.past.state, regrouped=regrouped, first=first))
     begun = time.monotonic()
     try:
@@ -117,7 +114,7 @@ def _follower(session: Session) -> Follower:
         session.tracking,
         session.out / tracking.PROGRESS_FILE,
         session.budget,
-        keep=checkpoint.keeper(session.spec),
+        keep=checkpoint.keeper(session.spec, session.extras.get("halved", ())),
         kept=session.past is not None,
     )
 

@@ -13,11 +13,13 @@ class SmallGpu:
 
     Attributes:
         holds: images.
+        refused: how many there were, each time that they did not fit.
         lasts: training steps for which it holds any number: what else was in the memory came later.
     """
 
     def __init__(self, holds: int, lasts: int = 0) -> None:
         self.holds, self.lasts = holds, lasts
+        self.refused: list[int] = []
         self._outermost: Any = None
 
     def __enter__(self) -> Self:
@@ -40,4 +42,5 @@ class SmallGpu:
             self._outermost = self._outermost or type(module)
             self.lasts -= isinstance(module, self._outermost)
         elif len(images) > self.holds:
+            self.refused.append(len(images))
             raise torch.OutOfMemoryError(OUT)

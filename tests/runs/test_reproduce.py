@@ -1,5 +1,7 @@
+import json
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 from fakes.repositories import project
@@ -253,6 +255,17 @@ def test_parameters_that_the_old_code_cannot_have_are_named(before, registry, ho
     registry.set_spec(before.run, Spec.from_dict({**before.spec, "params": params}))
     with pytest.raises(UsageError):
         again(registry.get(before.run), home)
+
+
+def test_a_run_that_was_out_of_memory_is_made_again_with_the_batch_that_fitted(before, platform, home):
+    halved = [{"after_epoch": 3, "from": 16, "to": 8}]
+    (Path(before.outputs) / "metadata.json").write_text(json.dumps({"run": before.run, "halved": halved, "batch": 8}))
+    told = []
+    again(before, home, tell=told.append)
+    assert [spec.params["training"]["batch_size"] for spec in platform.pushed] == [16, 8]
+    assert "halved to 8 after epoch 3, and is 8 from the start" in "".join(
+        each.text for each in told if isinstance(each, Caution)
+    )
 
 
 def test_another_version_here_is_told_and_is_no_obstacle(before, home, monkeypatch):

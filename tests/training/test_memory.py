@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 from fakes.legs import TINY, Leg, of_folder
+from fakes.memory import OUT, SmallGpu
 from fakes.sets import draw_set
 
+from containerid.job import Past
 from containerid.training import memory, train
 from containerid.training.progress import Follower
 
 PARAMS = {**TINY, "training": {**TINY["training"], "epochs": 3, "batch_size": 8, "cache": "auto"}}
-OUT = "CUDA out of memory. Tried to allocate 2.00 GiB"
 
 
 @pytest.fixture
@@ -100,20 +101,40 @@ def test_it_goes_on_from_the_last_checkpoint_with_half_the_batch(
     assert "caution: out of memory with batch_size 8: it goes on after epoch 1 with 4" in leg.log()
 
 
-def test_two_halvings_are_the_most(leg: Leg, monkeypatch: pytest.MonkeyPatch) -> None:
-    tried = []
+@pytest.mark.training
+def test_in_the_first_epoch_too_it_is_halved_by_us_alone_and_written_down(leg: Leg) -> None:
+    with SmallGpu(holds=2):
+        result = leg.run(data=of_folder(leg.folder / "doors"), params=PARAMS)
+    assert (leg.code, result.outcome) == (0, "succeeded"), result.reason
+    told = json.loads((leg.out / "metadata.json").read_text())
+    assert told["halved"] == [{"after_epoch": 0, "from": 8, "to": 4}, {"after_epoch": 0, "from": 4, "to": 2}]
+    assert told["batch"] == told["hyperparameters"]["batch"] == 2
+    assert "caution: out of memory with batch_size 4: it goes on after epoch 0 with 2" in leg.log()
+    assert [json.loads(line)["epoch"] for line in (leg.out / "progress.jsonl").read_text().splitlines()] == [1, 2, 3]
 
-    def attempt(session: Any, _: Any) -> Any:
-        session.batch = train.arguments(session)["batch"]
-        tried.append(session.batch)
-        raise RuntimeError(OUT)
 
-    monkeypatch.setattr(train, "attempt", attempt)
-    result = leg.run(data=of_folder(leg.folder / "doors"), params=PARAMS)
+@pytest.mark.training
+def test_two_halvings_are_the_most(leg: Leg) -> None:
+    with SmallGpu(holds=0) as gpu:
+        result = leg.run(data=of_folder(leg.folder / "doors"), params=PARAMS)
     assert (leg.code, result.outcome, result.phase) == (7, "failed", "train")
     assert result.reason.startswith("the GPU's memory is too small for it; halve training.batch_size")
     assert leg.log().count("caution: out of memory") == 2
-    assert tried == [8, 4, 2]
+    assert gpu.refused == [8, 4, 2]
+
+
+@pytest.mark.training
+def test_a_leg_to_come_knows_what_was_halved_and_halves_the_rest_alone(leg: Leg) -> None:
+    data = of_folder(leg.folder / "doors")
+    with SmallGpu(holds=4):
+        assert leg.run(data=data, params=PARAMS, budget=0.01).outcome == "paused"
+    past = Past(kind="folder", source=str(leg.out))
+    with SmallGpu(holds=0) as gpu:
+        assert leg.run(data=data, params=PARAMS, leg=2, past=past).outcome == "failed"
+    assert gpu.refused == [4, 2]
+    assert leg.run(data=data, params=PARAMS, leg=2, past=past).outcome == "succeeded"
+    told = json.loads((leg.out / "metadata.json").read_text())
+    assert (told["halved"], told["batch"]) == ([{"after_epoch": 0, "from": 8, "to": 4}], 4)
 
 
 def test_memory_that_ran_out_is_known_by_its_words() -> None:
@@ -121,6 +142,7 @@ def test_memory_that_ran_out_is_known_by_its_words() -> None:
 
     assert memory.is_out(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"))
     assert memory.is_out(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"))
+    assert memory.is_out(RuntimeError("GET was unable to find an engine to execute this computation"))
     assert not memory.is_out(RuntimeError("shape mismatch"))
     assert not memory.is_out(ValueError("out of memory"))
 

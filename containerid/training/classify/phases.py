@@ -48,7 +48,7 @@ def train(session: Session) -> None:
     environment.check_torchvision()
     tracking.begin(session)
     take_one_gpu(session)
-    session.metrics = halving.train(session, lambda _: _once(session))
+    session.metrics = halving.train(session, lambda: _once(session))
 
 
 def take_one_gpu(session: Session) -> None:
