@@ -108,15 +108,17 @@ def show_history(screen: Screen, run: Run, registry: Registry) -> None:
 
 
 _TOP1 = "top 1"
-_COLUMNS = ("run", "state", "mAP50", _TOP1, "age", "mAP50-95", "backend", "experiment")
+_COLUMNS = ("run", "state", "project", "mAP50", _TOP1, "age", "mAP50-95", "backend", "experiment")
 """Columns of the list; a narrow terminal lacks the last ones."""
 
 
 def show_runs(screen: Screen, runs: Sequence[Run]) -> None:
     """All runs, the newest first; a narrow terminal gets fewer columns, each of them whole."""
     found = [_cells(run) for run in runs]
-    # Who trains no classifier sees no column for them.
-    columns = [name for at, name in enumerate(_COLUMNS) if name != _TOP1 or any(row[at] for row in found)]
+    # Who trains no classifier sees no column for them, and who has one project none for that.
+    empty = {_TOP1} if not any(row[_COLUMNS.index(_TOP1)] for row in found) else set()
+    empty |= {"project"} if len({run.folder for run in runs}) <= 1 else set()
+    columns = [name for name in _COLUMNS if name not in empty]
     rows = [[cell for name, cell in zip(_COLUMNS, row, strict=True) if name in columns] for row in found]
     widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
     fitting = [count for count in range(1, len(widths) + 1) if sum(widths[:count]) + 2 * (count - 1) <= screen.width]
@@ -140,7 +142,7 @@ def show_items(screen: Screen, items: "Sequence[Item]") -> None:
 def _cells(run: Run) -> list[str]:
     metrics = run.result.metrics if run.result else {}
     first, second, right = (f"{metrics[name]:.3f}" if name in metrics else "" for name in (*_TOP[:2], _SURE[0]))
-    return [run.run, str(run.state), first, right, age(run), second, run.backend, run.experiment]
+    return [run.run, str(run.state), run.project, first, right, age(run), second, run.backend, run.experiment]
 
 
 def age(run: Run) -> str:

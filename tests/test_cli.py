@@ -61,6 +61,24 @@ def test_the_document_of_a_run_has_every_key_that_scripts_rely_on(cid):
     assert keys <= set(cid("ls", "--json").document["runs"][0])
 
 
+def test_commands_without_a_name_keep_to_the_project_and_the_list_tells_them_apart(cid, project, monkeypatch):
+    cid("train", "--kaggle")
+    assert "project" not in cid("ls").out.splitlines()[0]
+    other = project.parent / "other"
+    other.mkdir()
+    (other / "params.yaml").write_text(PARAMS, encoding="utf-8")
+    monkeypatch.chdir(other)
+    for command in ("status", "logs", "fetch", "resume", "cancel", "promote", "report", "reproduce", "verify", "show"):
+        said = cid(command)
+        assert (said.code, "no run of the project" in said.err) == (2, True), command
+        assert "cid ls" in said.err
+    monkeypatch.chdir(project.parent)
+    assert f"of project in {project}" in cid("status").err
+    monkeypatch.chdir(other)
+    assert cid("train", "--kaggle").code == 0
+    assert cid("ls").out.splitlines()[0].split()[:3] == ["run", "state", "project"]
+
+
 def test_the_link_is_told_right_after_the_push(cid):
     said = cid("train", "--kaggle", "--detach")
     assert "https://platform.example/code/ada/cid-exp001-" in said.err

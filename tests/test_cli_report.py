@@ -51,7 +51,8 @@ def opened(tmp_path, monkeypatch):
     return seen
 
 
-def test_report_says_where_the_page_is_and_makes_it_once(ran, cid, tmp_path):
+def test_report_says_where_the_page_is_and_makes_it_once(ran, cid, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     ran("exp001-1")
     page = tmp_path / "runs/exp001-1/report.html"
     first = cid("report", "exp001-1", "--json").document

@@ -29,7 +29,7 @@ def cancel(
     from containerid.views import show_run
 
     home = runs.Home.of_user()
-    found = runs.find(runs.Registry(home.registry), run)
+    found = runs.find(runs.Registry(home.registry), run, tell=screen.tell)
     if delete:
         _confirm(screen, found, yes=yes)
         stopped = runs.delete(found, home=home, tell=screen.tell)

@@ -29,7 +29,7 @@ def promote(
     from containerid.views_models import show_promotion
 
     home = runs.Home.of_user()
-    found = runs.find(runs.Registry(home.registry), run)
+    found = runs.find(runs.Registry(home.registry), run, tell=screen.tell)
     ask = None if yes else screen.ask if screen.asks else _refuse
     made = runs.promote(found, home=home, push=push, major=major, force=force, tell=screen.tell, ask=ask)
     screen.document(made.document())

@@ -23,7 +23,7 @@ def report(screen: "Screen", run: o.RunArg = "", open_page: o.OpenOption = False
     from containerid import runs
     from containerid.runs.report import report as find_page
 
-    found = runs.find(runs.Registry(runs.Home.of_user().registry), run)
+    found = runs.find(runs.Registry(runs.Home.of_user().registry), run, tell=screen.tell)
     page, made = find_page(found)
     opened = open_page and _open(page)
     screen.document({"run": found.run, "report": str(page), "made": made, "opened": opened})
@@ -79,7 +79,7 @@ def reproduce(
     if len(chosen) > 1:
         raise UsageError("say where once: --local, --kaggle or --rehearse", hint="cid reproduce --local")
     home = runs.Home.of_user()
-    found = runs.find(runs.Registry(home.registry), run)
+    found = runs.find(runs.Registry(home.registry), run, tell=screen.tell)
     asker = (lambda _: True) if yes else screen.ask if screen.asks else None
     again = start(found, home=home, backend=(chosen or ["local"])[0], tell=screen.tell, ask=asker)
     if detach:

@@ -26,7 +26,7 @@ def status(screen: "Screen", run: o.RunArg = "", exit_code: o.ExitCodeOption = F
     from containerid.views import show_run
 
     home = runs.Home.of_user()
-    found, silence = runs.find(runs.Registry(home.registry), run), None
+    found, silence = runs.find(runs.Registry(home.registry), run, tell=screen.tell), None
     try:
         found = runs.status(found, home=home, tell=screen.tell)
     except Unreachable as error:
@@ -68,7 +68,7 @@ def logs(
     from containerid.views import show_diagnosis
 
     home = runs.Home.of_user()
-    found = runs.find(runs.Registry(home.registry), run)
+    found = runs.find(runs.Registry(home.registry), run, tell=screen.tell)
     wanted = Wanted(tail, o.seconds(since) if since else None, grep, stderr)
     lines = []
     for line in read(found, home=home, follow=follow, wanted=wanted):
@@ -99,7 +99,7 @@ def fetch(
     from containerid.views import show_run, show_standing
 
     home = runs.Home.of_user()
-    found = runs.find(runs.Registry(home.registry), run)
+    found = runs.find(runs.Registry(home.registry), run, tell=screen.tell)
     folder = to.absolute() if to else None
     wish = {"include": include or (), "exclude": exclude or ()}
     files: list[Fetched] = []
@@ -127,7 +127,7 @@ def verify(screen: "Screen", run: o.RunArg = "") -> None:
     from containerid.views import show_findings
 
     home = runs.Home.of_user()
-    findings = runs.verify(runs.find(runs.Registry(home.registry), run), home=home)
+    findings = runs.verify(runs.find(runs.Registry(home.registry), run, tell=screen.tell), home=home)
     screen.document(findings.document())
     show_findings(screen, findings)
     if not findings.verified:
@@ -162,7 +162,7 @@ def show(screen: "Screen", run: o.RunArg = "", exit_code: o.ExitCodeOption = Fal
     from containerid.views import show_history, show_run, show_standing
 
     registry = runs.Registry(runs.Home.of_user().registry)
-    found = runs.find(registry, run)
+    found = runs.find(registry, run, tell=screen.tell)
     history = [{"state": state, "reason": reason, "at": at} for state, reason, at in registry.transitions(found.run)]
     standing = stand(found, registry.runs())
     told = {"plan": dict(found.plan), "transitions": history, "standing": standing.document() if standing else None}

@@ -82,7 +82,7 @@ def resume(
 
     watching = o.seconds(timeout) if timeout else None
     home = runs.Home.of_user()
-    found = runs.find(runs.Registry(home.registry), run)
+    found = runs.find(runs.Registry(home.registry), run, tell=screen.tell)
     going = runs.resume(found, home=home, tell=screen.tell, ask=_asker(screen, yes=yes), wait=wait)
     finish(screen, going if detach else _attend(screen, going, watching, until_done=until_done, wait=wait))
 

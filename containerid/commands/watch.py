@@ -22,7 +22,7 @@ def watch(screen: "Screen", names: o.RunsArg = None, timeout: o.TimeoutOption = 
     from containerid import runs
 
     limit = o.seconds(timeout) if timeout else None
-    chosen = _chosen(names or [])
+    chosen = _chosen(names or [], screen)
     try:
         ended = runs.watch_all(chosen, home=runs.Home.of_user(), tell=screen.tell, timeout=limit)
     except KeyboardInterrupt:
@@ -33,13 +33,13 @@ def watch(screen: "Screen", names: o.RunsArg = None, timeout: o.TimeoutOption = 
         raise typer.Exit(error.code)
 
 
-def _chosen(names: list[str]) -> "list[Run]":
+def _chosen(names: list[str], screen: "Screen") -> "list[Run]":
     """Each run once, whatever it was called. Raises NotFound when nothing is active."""
     from containerid import runs
 
     registry = runs.Registry(runs.Home.of_user().registry)
     if names:
-        return list({run.run: run for run in (runs.find(registry, name) for name in names)}.values())
+        return list({run.run: run for run in (runs.find(registry, name, tell=screen.tell) for name in names)}.values())
     active = [run for run in registry.runs() if run.handle and not run.state.final]
     if not active:
         raise NotFound("no run is active", hint="cid ls")

@@ -1,32 +1,81 @@
 """Which run is meant: a run id or the start of one, an experiment, a slug, `owner/slug`, a kernel's URL, or nothing."""
 
 import re
+from contextlib import suppress
+from pathlib import Path
 
+from containerid.dvc import upward
 from containerid.errors import NotFound, UsageError
-from containerid.job import State
+from containerid.events import Step
+from containerid.job import State, Tell
 from containerid.runs.registry import Registry, Run
 
 _URL = re.compile(r"https?://[^/]+/(?:code|kernels?)/([^/?#]+/[^/?#]+)")
 _HANDLE = re.compile(r"([\w.-]+/([\w.-]+))(?:/(\d+))?")
 
 
-def find(registry: Registry, name: str = "", *, backend: str = "kaggle") -> Run:
+def find(
+    registry: Registry,
+    name: str = "",
+    *,
+    backend: str = "kaggle",
+    here: Path | None = None,
+    tell: Tell | None = None,
+) -> Run:
     """The run that `name` means; the latest when it is empty. One that never reached its platform comes last.
 
-    An `owner/slug` that the registry has never seen is a foreign kernel, and so is `owner/slug/N`, one version of any:
-    a run on `backend` without a spec, not recorded.
+    In a project's folder the latest run is that project's, and so is that of an experiment which it has run. Elsewhere
+    it is the latest of all. An `owner/slug` that the registry has never seen is a foreign kernel, and so is
+    `owner/slug/N`, one version of any: a run on `backend` without a spec, not recorded.
+
+    Args:
+        registry: the user's.
+        name: what the user typed.
+        backend: of a foreign kernel.
+        here: where the user stands; the working folder by default.
+        tell: is told which project a run is of that was not named by itself, unless that is the one here.
 
     Raises:
-        NotFound: nothing fits.
+        NotFound: nothing fits, or the project here has no run yet.
         UsageError: the start of an id fits several runs.
     """
     runs = sorted(registry.runs(), key=lambda run: run.state.final and not run.handle)
-    if not name:
-        if not runs:
-            raise NotFound("there is no run yet", hint="cid train --rehearse -e smoke")
-        return runs[0]
+    folder = project_here(here)
+    own = [run for run in runs if is_of(run, folder)]
     name = _handle(name)
-    return _exactly(runs, name) or _by_start(runs, name) or _foreign(name, backend)
+    if not name:
+        found = _latest(runs, own, folder)
+    else:
+        ordered = [*own, *(run for run in runs if not is_of(run, folder))]
+        found = _exactly(ordered, name) or _by_start(own, name) or _by_start(runs, name) or _foreign(name, backend)
+    if tell and found.folder and name in {"", found.experiment} and not is_of(found, folder):
+        tell(Step("run", f"{found.run}, of {found.project} in {found.folder}"))
+    return found
+
+
+def project_here(here: Path | None = None) -> Path | None:
+    """The folder of the project in which the user stands, links followed; None outside any."""
+    with suppress(OSError):
+        # As `config.find` does, but without its schemas, which take long to load.
+        for each in upward(here or Path.cwd()):
+            if (each / "params.yaml").is_file():
+                return each.resolve()
+            if (each / ".git").exists():
+                return None
+    return None
+
+
+def is_of(run: Run, folder: Path | None) -> bool:
+    """Whether a run belongs to the project in this folder."""
+    return folder is not None and bool(run.folder) and Path(run.folder).resolve() == folder
+
+
+def _latest(runs: list[Run], own: list[Run], folder: Path | None) -> Run:
+    if not runs:
+        raise NotFound("there is no run yet", hint="cid train --rehearse -e smoke")
+    if folder is not None and not own:
+        raise NotFound(f"no run of the project in {folder} yet", hint="cid ls shows the others; their ids can be named")
+    return (own or runs)[0]
 
 
 def name_of(run: Run) -> str:

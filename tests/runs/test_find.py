@@ -1,9 +1,17 @@
+from dataclasses import replace
+
 import pytest
 
 from containerid.errors import NotFound, UsageError
 from containerid.job import Leg, Spec, State
 from containerid.runs.find import find, name_of
 from containerid.runs.registry import Run
+
+
+@pytest.fixture(autouse=True)
+def outside(tmp_path, monkeypatch):
+    """Nobody stands in a project."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture
@@ -42,6 +50,47 @@ def test_an_experiment_means_its_latest_run(two):
 def test_a_start_that_fits_several_runs_is_refused_with_their_names(two):
     with pytest.raises(UsageError, match=r"start of 2 runs: exp002.*, exp001"):
         find(two, "exp0")
+
+
+@pytest.fixture
+def projects(registry, tmp_path):
+    """Two projects: p1 has the latest run, p2 an older one of the same experiment; p3 has none."""
+    for number, name in enumerate(("p2", "p1", "p3")):
+        (tmp_path / name / "src").mkdir(parents=True)
+        (tmp_path / name / "params.yaml").touch()
+        if name != "p3":
+            made = Run(run=f"exp001-{name}", backend="local", project=name, folder=str(tmp_path / name))
+            registry.add(replace(made, experiment="exp001", created=f"202{number}-01-01T00:00:00Z"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["", "exp001"])
+@pytest.mark.parametrize("place", ["p2", "p2/src", "link"])
+def test_in_a_project_the_latest_run_is_that_projects(registry, projects, name, place):
+    (projects / "link").symlink_to(projects / "p2")
+    told = []
+    assert find(registry, name, here=projects / place, tell=told.append).run == "exp001-p2"
+    assert told == [], "nothing is told about what lies here"
+
+
+def test_a_project_without_a_run_says_so_and_takes_no_other_projects(registry, projects):
+    with pytest.raises(NotFound, match=r"no run of the project in .*p3 yet") as caught:
+        find(registry, here=projects / "p3")
+    assert caught.value.hint.startswith("cid ls")
+
+
+@pytest.mark.parametrize(("name", "place"), [("", ""), ("exp001", ""), ("exp001", "p3")])
+def test_a_run_of_another_project_that_was_not_named_by_itself_is_told_with_its_folder(registry, projects, name, place):
+    told = []
+    assert find(registry, name, here=projects / place, tell=told.append).run == "exp001-p1"
+    assert [event.detail for event in told] == [f"exp001-p1, of p1 in {projects / 'p1'}"]
+    assert find(registry, "exp001-p1", here=projects / "p2", tell=told.append).project == "p1"
+    assert len(told) == 1, "who names a run knows which it is"
+
+
+def test_a_project_ends_where_its_repository_does(registry, projects):
+    (projects / "p2/src/.git").mkdir()
+    assert find(registry, here=projects / "p2/src").run == "exp001-p1"
 
 
 def test_an_unknown_kernel_is_foreign_and_not_recorded(two):
