@@ -27,9 +27,7 @@ def seconds(text: str) -> float:
 
 RunArg = Annotated[
     str,
-    typer.Argument(
-        metavar="[SLUG]", help="Run id or its start, experiment, slug, owner/slug, URL; the latest here."
-    ),
+    typer.Argument(metavar="[SLUG]", help="Run id or its start, experiment, slug, owner/slug, URL; the latest here."),
 ]
 RunsArg = Annotated[list[str] | None, typer.Argument(metavar="[SLUG]…", help="Runs as elsewhere; all that are active.")]
 ExperimentOption = Annotated[str, typer.Option("--experiment", "-e", help="Its name in params.yaml.", metavar="NAME")]

@@ -3,6 +3,7 @@
 The process outlives `cid`: a supervisor leads a session of its own, writes the log with times, and notes the exit.
 """
 
+import fcntl
 import json
 import os
 import shutil
@@ -23,6 +24,11 @@ from containerid.process import started_at
 
 _POLL = 0.1
 """Seconds between two looks at a log that is followed."""
+
+_CLONE = 0x40049409
+"""FICLONE: two files share their blocks until one is written to (Btrfs, XFS); see ioctl_ficlone(2)."""
+
+_CHUNK = 1 << 20
 
 
 class LocalBackend:
@@ -89,7 +95,8 @@ class LocalBackend:
         return Status(State.FAILED, "the process is gone and left no word: it was killed, or the machine restarted")
 
     def logs(self, leg: Leg, *, follow: bool) -> Iterator[LogLine]:
-        """The supervisor's log, line by line."""
+        """The supervisor's log, line by line. Raises NotFound as `outputs` does."""
+        self._must_be_here(leg)
         path = self._home.parcel(leg.version) / "log.jsonl"
         rest = ""
         with path.open(encoding="utf-8") if path.exists() else _wait_for(path, self, leg, follow=follow) as file:
@@ -103,18 +110,24 @@ class LocalBackend:
                 time.sleep(_POLL)
 
     def outputs(self, leg: Leg) -> Sequence[Output]:
-        """Every file of the run's output folder."""
+        """Every file of the run's output folder. Raises NotFound when all of the run was removed."""
+        self._must_be_here(leg)
         folder = self._home.parcel(leg.version) / "out"
         files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
         return [Output(path.relative_to(folder).as_posix(), path.stat().st_size, str(path)) for path in files]
 
+    def _must_be_here(self, leg: Leg) -> None:
+        parcel = self._home.root / "parcels" / leg.version
+        if not (parcel / "process.json").is_file():
+            raise NotFound(f"what {leg.version} left in {parcel} is gone", hint="cid ls")
+
     def download(self, output: Output, to: Path) -> str:
-        """A hard link where the file system has them, else a copy."""
-        to.unlink(missing_ok=True)
-        try:
-            os.link(output.source, to)
-        except OSError:
-            shutil.copyfile(output.source, to)
+        """A copy, so that whoever edits one of the two leaves the other as it was; no bytes where both can share."""
+        with open(output.source, "rb") as source, to.open("wb") as target:  # noqa: PTH123
+            with suppress(OSError):
+                fcntl.ioctl(target.fileno(), _CLONE, source.fileno())
+                return ""
+            shutil.copyfileobj(source, target, _CHUNK)
         return ""
 
     def hand_over(self, spec: Spec, leg: Leg, tell: Tell, *, carried: bool = False) -> Past:

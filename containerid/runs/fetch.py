@@ -14,6 +14,7 @@ from containerid.runs.find import name_of
 from containerid.runs.paths import Wish
 from containerid.runs.registry import Registry, Run
 from containerid.runs.transfer import Delivery, bring, keep_log
+from containerid.runs.verify import verify
 from containerid.runs.watch import look
 
 
@@ -44,7 +45,7 @@ def fetch(
 
     Raises:
         StillRunning: it has not ended; outputs appear at its end.
-        NotFound: it never reached its platform.
+        NotFound: it never reached its platform, or what it left there is gone and nothing is here.
         Unreachable: nobody says whether it has ended.
         OutputsUnverified: some of what was asked for is missing or differs; what is good has been written.
     """
@@ -60,7 +61,10 @@ def fetch(
     folder = to or Path(run.folder or Path.cwd()) / "runs" / run.run
     wish = Wish(tuple(include), tuple(exclude))
     log = at_once(lambda leg: list(backend.logs(leg, follow=False)), [run.leg], 1)
-    delivery = bring(backend, run, folder, tell, wish)
+    try:
+        delivery = bring(backend, run, folder, tell, wish)
+    except NotFound as error:
+        return _what_is_here(run, folder, error, home, tell)
     try:
         keep_log(next(log), folder, run.run)
     except CidError as error:
@@ -71,6 +75,21 @@ def fetch(
     run = _upload(run, home, tell) if upload else run
     _promote(run, home, tell)
     return run
+
+
+def _what_is_here(run: Run, folder: Path, gone: NotFound, home: Home, tell: Tell) -> Run:
+    """A run whose outputs nobody can bring again. Raises unless all of them are where they were asked for."""
+    again = f"cid reproduce {run.run} makes it again"
+    if not run.ours or not run.outputs or not Path(run.outputs).is_dir():
+        raise NotFound(f"{gone.message}, and no outputs of {run.run} are here", hint=again) from gone
+    findings = verify(run, home=home)
+    if bad := [*findings.changed, *findings.missing]:
+        what = f"{len(bad)} of the outputs here are missing or changed: {_some(bad)}"
+        raise OutputsUnverified(f"{gone.message}, and {what}", hint=again) from gone
+    if folder.resolve() != findings.folder.resolve():
+        raise NotFound(f"{gone.message}; its outputs are in {findings.folder}, whole", hint="copy them") from gone
+    tell(Step("fetched", f"nothing: {gone.message}, and all {len(findings.good)} outputs are here, whole"))
+    return Registry(home.registry).get(run.run)
 
 
 def _promote(run: Run, home: Home, tell: Tell) -> None:
@@ -114,9 +133,14 @@ def _must_be_whole(run: Run, delivery: Delivery) -> None:
 def _wrong(run: Run, delivery: Delivery) -> OutputsUnverified:
     again = f"cid fetch {name_of(run)}"
     if not delivery.missing:
-        return OutputsUnverified(f"{delivery.folder} has no manifest, so nothing could be checked", hint=again)
-    shown = ", ".join(delivery.missing[:5]) + (" …" if len(delivery.missing) > 5 else "")
-    what = f"{len(delivery.missing)} outputs are missing or not the manifest's: {shown}"
+        what = f"{delivery.folder} has no manifest, so nothing could be checked"
+        return OutputsUnverified(what, hint=again if delivery.listed else f"cid logs {name_of(run)} --tail 50")
+    what = f"{len(delivery.missing)} outputs are missing or not the manifest's: {_some(delivery.missing)}"
     if delivery.full:
         return OutputsUnverified(f"the disk of {delivery.folder} is full; {what}", hint=f"make room; then {again}")
-    return OutputsUnverified(what, hint=again)
+    # What this machine holds does not become better by being copied once more.
+    return OutputsUnverified(what, hint=again if run.backend != "local" else f"cid reproduce {run.run} makes it again")
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (" …" if len(names) > 5 else "")

@@ -192,8 +192,10 @@ class Leftovers:
             if run is None:
                 yield Item("parcel", path.name, goes=False, why=FOREIGN)
                 continue
-            why = needs(run) or (self._unsaved(run) if run.backend == "local" and run.handle else "")
-            yield Item("parcel", path.name, not why, why or f"{run.run} is {run.state}")
+            source = run.backend == "local" and bool(run.handle)
+            why = needs(run) or (self._unsaved(run) if source else "")
+            over = "its outputs are here, whole; no fetch brings them again" if source else f"{run.run} is {run.state}"
+            yield Item("parcel", path.name, not why, why or over)
 
     def uploads(self) -> Iterator[Item]:
         """What lies here to be sent, perhaps by a process that was killed."""

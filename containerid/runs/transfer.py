@@ -51,6 +51,7 @@ class Delivery:
         missing: names that were asked for and did not arrive as the manifest has them, or were skipped as unsafe.
         verified: there is a manifest, and every file that was asked for is the manifest's.
         full: the disk took no more.
+        listed: the run left a manifest, whether or not it arrived.
     """
 
     folder: Path
@@ -58,6 +59,7 @@ class Delivery:
     missing: tuple[str, ...]
     verified: bool
     full: bool = False
+    listed: bool = True
 
 
 def bring(backend: Backend, run: Run, folder: Path, tell: Tell, wish: Wish = Wish()) -> Delivery:  # noqa: B008
@@ -82,7 +84,8 @@ def bring(backend: Backend, run: Run, folder: Path, tell: Tell, wish: Wish = Wis
     named = listed | {name for name in manifest or () if wish.covers(name)}
     missing = unsafe + sorted(named - arrived - set(unsafe))
     verified = manifest is not None and not missing
-    return Delivery(folder, tuple(sorted(arrived)), tuple(missing), verified, full=courier.full)
+    left = any(output.name == MANIFEST_FILE for output in asked)
+    return Delivery(folder, tuple(sorted(arrived)), tuple(missing), verified, full=courier.full, listed=left)
 
 
 def _is_asked(name: str, wish: Wish) -> bool:

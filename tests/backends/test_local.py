@@ -13,7 +13,7 @@ from containerid.backends.local import LocalBackend
 from containerid.errors import NotFound, Refused, UsageError
 from containerid.events import LogLine
 from containerid.home import Home
-from containerid.job import Data, Leg, Spec, State
+from containerid.job import Data, Leg, Output, Spec, State
 
 PARAMS = """
 detection:
@@ -38,6 +38,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         folder.mkdir()
         (folder / "params.yaml").write_text(PARAMS, encoding="utf-8")
         (folder / "trainer.py").write_text(TRAINER % body, encoding="utf-8")
+        monkeypatch.chdir(folder)
         return folder
 
     return make
@@ -133,3 +134,53 @@ def test_a_local_run_is_stopped_by_a_signal_and_says_so(project, cid):
     assert (said.code, said.document["state"]) == (0, "cancelled"), said.err
     assert said.document["stopped"] == {"how": "signal", "detail": "SIGTERM"}
     assert cid("status", "--exit-code").code == 8
+
+
+@pytest.fixture
+def whole(project, cid):
+    """A local run that has succeeded and was fetched; its folder."""
+    folder = project()
+    assert cid("train", "--local", "--json").code == 0
+    return next((folder / "runs").iterdir())
+
+
+@pytest.mark.training
+def test_what_is_edited_in_the_fetched_outputs_can_be_fetched_again(whole, cid):
+    whole.joinpath("metrics.json").write_text("mine")
+    assert cid("verify").code == 10
+    assert cid("fetch").code == 0
+    assert json.loads(whole.joinpath("metrics.json").read_text()) == {"test/mAP50": 0.75}
+
+
+@pytest.mark.training
+def test_after_gc_a_fetch_says_what_is_here_and_what_is_gone(whole, cid):
+    log = whole / f"{whole.name}.log"
+    before = log.read_text()
+    said = cid("gc", "--yes")
+    assert "no fetch brings them again" in said.out
+    said = cid("fetch")
+    assert (said.code, "all" in said.err, log.read_text()) == (0, True, before), said.err
+    assert "is gone" in cid("logs").err
+    whole.joinpath("metrics.json").unlink()
+    said = cid("fetch")
+    assert said.code == 10
+    assert "is gone, and 1 of the outputs here are missing or changed: metrics.json" in said.err
+    assert f"cid reproduce {whole.name}" in said.err
+    elsewhere = cid("fetch", "--to", str(whole.parent / "other"))
+    assert (elsewhere.code, "is gone" in elsewhere.err) == (10, True)
+
+
+@pytest.mark.training
+def test_outputs_whose_source_was_damaged_are_not_to_be_fetched_for_ever(whole, cid):
+    (Home.of_user().root / "parcels" / whole.name / "out/metrics.json").write_text("broken")
+    whole.joinpath("metrics.json").unlink()
+    said = cid("fetch")
+    assert (said.code, f"try: cid reproduce {whole.name}" in said.err) == (10, True), said.err
+
+
+def test_a_copy_shares_no_file_with_its_source(own_home, tmp_path):
+    source = tmp_path / "source"
+    source.write_bytes(b"weights")
+    LocalBackend(Home.of_user()).download(Output("source", 7, str(source)), tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == b"weights"
+    assert not source.samefile(tmp_path / "copy")
