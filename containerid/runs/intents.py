@@ -5,17 +5,24 @@ settings, the data, and the tree of the code are. Run ids, times, commits and wa
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from containerid.job import Spec, State
+from containerid.events import Step
+from containerid.home import Home
+from containerid.job import Spec, State, Tell
 from containerid.runs.registry import Registry, Run
 from containerid.runs.request import Request
+from containerid.runs.watch import look
 
 UNSENT = (State.CREATED, State.SYNCED, State.WAITING, State.SUBMITTING)
 """States of a run whose push is not known to have arrived."""
+
+UNDER_WAY = (*UNSENT, State.QUEUED, State.RUNNING)
+"""States of a run that has not ended, as far as the registry knows."""
 
 
 def mark(spec: Spec, tree: str, folder: Path, settings: dict[str, Any]) -> str:
@@ -30,7 +37,7 @@ def mark(spec: Spec, tree: str, folder: Path, settings: dict[str, Any]) -> str:
     return sha256(json.dumps(meant, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def claim(registry: Registry, run: Run, meant: str, request: Request) -> Run:
+def claim(registry: Registry, run: Run, meant: str, request: Request, states: Sequence[State] = UNDER_WAY) -> Run:
     """The run of this project that is under way with the same mark; else this one, recorded with its request.
 
     Args:
@@ -38,11 +45,12 @@ def claim(registry: Registry, run: Run, meant: str, request: Request) -> Run:
         run: the row to add when there is none; with `request.new` it is added in any case.
         meant: see `mark`.
         request: what was asked for, for a later `resume`.
+        states: in which a run is taken for one under way.
     """
-    states = ", ".join(f"'{state}'" for state in UNSENT)
+    listed = ", ".join(f"'{state}'" for state in states)
     query = (
         f"SELECT runs.run FROM runs JOIN intents USING (run) "  # noqa: S608
-        f"WHERE mark = ? AND project = ? AND state IN ({states}) ORDER BY created DESC LIMIT 1"
+        f"WHERE mark = ? AND project = ? AND state IN ({listed}) ORDER BY created DESC LIMIT 1"
     )
     with registry.writing() as database:
         found = None if request.new else database.execute(query, (meant, run.project)).fetchone()
@@ -50,6 +58,36 @@ def claim(registry: Registry, run: Run, meant: str, request: Request) -> Run:
             registry.write(run)
             database.execute("INSERT INTO intents VALUES (?, ?, ?)", (run.run, meant, _pack(request)))
     return registry.get(found["run"] if found else run.run)
+
+
+def take_up(registry: Registry, run: Run, meant: str, request: Request, *, home: Home, tell: Tell, pinned: bool) -> Run:
+    """The run to go on with: the one that is under way with the same mark, which is asked for; else this one.
+
+    Args:
+        registry: the user's.
+        run: the row to add when there is none.
+        meant: see `mark`.
+        request: what was asked for.
+        home: the user's folder.
+        tell: is told when it is another.
+        pinned: the code is in git. Of other code nobody knows whether it is still the same, so only a run that is not
+            known to have arrived is gone on with.
+
+    Raises:
+        Unreachable: nobody says whether such a run goes on.
+    """
+    while True:
+        found = claim(registry, run, meant, request, UNDER_WAY if pinned else UNSENT)
+        if found.run == run.run:
+            return found
+        if found.state in UNSENT:
+            tell(Step("goes on", f"{found.run} was begun before and has not arrived yet (--new starts another)"))
+            return found
+        found = look(found, home=home, tell=tell)
+        if not found.state.final:
+            what = f"{found.run} is {found.state}, with the same code, data and parameters"
+            tell(Step("goes on", f"{what}: no second one is started (--new starts one)"))
+            return found
 
 
 def request_of(registry: Registry, run: Run) -> Request | None:

@@ -37,7 +37,7 @@ _GRACE = "CID_SUBMIT_GRACE"
 def submit(
     request: Request, *, home: Home, tell: Tell | None = None, ask: Ask | None = None, clock: Clock | None = None
 ) -> Run:
-    """Start a run, or go on with the same one that was begun before and is not known to have arrived.
+    """Start a run, or go on with the same one that was begun before and has not ended.
 
     Args:
         request: what is asked for.
@@ -47,7 +47,7 @@ def submit(
         clock: for waits.
 
     Returns:
-        The run, in state `queued`; further on when another process was quicker.
+        The run, in state `queued`; further on when another was quicker, or the same is under way: nothing is sent then.
 
     Raises:
         ConfigError, UsageError, RunFailed: nothing was sent; the last where the data has errors.
@@ -56,14 +56,14 @@ def submit(
         Unreachable: no answer came; the run stays where it is, and the same submit, or `resume`, goes on with it.
         Throttled: the same, where the platform has put the push off for five minutes.
     """
-    tell = tell or (lambda _: None)
+    tell, registry = tell or (lambda _: None), Registry(home.registry)
     draft = look_at(request, home, tell)
-    registry = Registry(home.registry)
     taken = pin.snapshot(draft)
     meant = intents.mark(draft.spec(Code()), taken.tree if taken else "", draft.folder, draft.settings)
-    run = intents.claim(registry, draft.row, meant, request)
+    run = intents.take_up(registry, draft.row, meant, request, home=home, tell=tell, pinned=taken is not None)
     if run.run != draft.run:
-        tell(Step("goes on", f"{run.run} was begun before and has not arrived yet (--new starts another)"))
+        if run.state not in UNSENT:
+            return run
         draft = replace(draft, run=run.run, created=run.created)
     return _Submission(registry, run, draft, home, tell, ask, clock or Clock()).go()
 

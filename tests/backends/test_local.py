@@ -3,10 +3,12 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from fakes.repositories import git
 
 from containerid import runs
 from containerid.backends.local import LocalBackend
@@ -111,8 +113,6 @@ def test_a_process_id_that_belongs_to_somebody_else_now_is_not_taken_for_ours(ow
 
 
 def test_cancel_asks_the_supervisor_to_stop(own_home, monkeypatch):
-    import subprocess
-
     from containerid.process import started_at
 
     home = Home.of_user()
@@ -134,6 +134,24 @@ def test_a_local_run_is_stopped_by_a_signal_and_says_so(project, cid):
     assert (said.code, said.document["state"]) == (0, "cancelled"), said.err
     assert said.document["stopped"] == {"how": "signal", "detail": "SIGTERM"}
     assert cid("status", "--exit-code").code == 8
+
+
+@pytest.mark.training
+def test_the_same_train_twice_at_once_is_one_run_until_it_ends(project, cid, tmp_path):
+    body = "import time\nwhile not pathlib.Path(%r).exists(): time.sleep(0.05)" % str(tmp_path / "go")  # noqa: UP031
+    folder = project(body)
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "begin"]):
+        git(folder, *words)
+    command = [sys.executable, "-m", "containerid", "train", "--local", "--detach", "--json"]
+    environ = {**os.environ, "PYTHONPATH": str(Path(runs.__file__).parents[2])}
+    both = [subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.PIPE) for _ in range(2)]
+    names = {json.loads(each.communicate()[0])["run"] for each in both}
+    assert len(names) == 1
+    assert cid("train", "--local", "-d", "--json").document["run"] in names, "it goes on"
+    (tmp_path / "go").touch()
+    said = cid("train", "--local", "--json")
+    assert (said.code, said.document["run"]) == (0, *names), "it is followed to its end"
+    assert cid("train", "--local", "--json").document["run"] not in names
 
 
 @pytest.fixture

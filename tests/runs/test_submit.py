@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 from fakes.platform import Platform, PlatformBackend
+from fakes.repositories import git
 
 from containerid import backends, runs
 from containerid.clock import Clock
 from containerid.errors import CredentialsError, Refused, Throttled, Unreachable, UsageError
 from containerid.events import Doubt, Event, Planned
 from containerid.home import Home
-from containerid.job import Leg, Result, Spec, State
+from containerid.job import Leg, Result, Spec, State, Status
 from containerid.outlook import Finding, Hours, Outlook, Session
 from containerid.runs import Registry, Request, Run
 from containerid.runs.submit import submit
@@ -115,10 +116,52 @@ def test_a_run_stays_one_when_the_same_is_submitted_again_before_it_has_arrived(
     assert len(registry.runs()) == 1
 
 
-def test_once_it_has_arrived_the_same_submit_is_another_run(platform, home, folder, registry):
+def test_without_git_nobody_knows_the_code_and_the_same_submit_is_another_run(platform, home, folder, registry):
     first, second = submit(request(folder), home=home), submit(request(folder), home=home)
     assert first.run != second.run
     assert len(platform.pushed) == 2
+
+
+@pytest.fixture
+def pinned(folder, platform):
+    """The project in git, on a platform where runs go on until the test ends them."""
+    (folder / ".gitignore").write_text("/home/\n", encoding="utf-8")
+    git(folder, "init", "-q")
+    git(folder, "add", "params.yaml", ".gitignore")
+    git(folder, "commit", "-q", "-m", "begin")
+    platform.says = [Status(State.RUNNING)]
+    return folder
+
+
+def test_the_same_submit_follows_the_run_that_is_under_way(platform, home, pinned):
+    told = []
+    first = submit(request(pinned), home=home)
+    again = submit(request(pinned, wait=True), home=home, tell=told.append)
+    assert (again.run, again.state, len(platform.pushed)) == (first.run, State.RUNNING, 1)
+    assert any(f"{first.run} is running" in getattr(event, "detail", "") for event in told)
+    platform.says = [Status(State.SUCCEEDED)]
+    assert submit(request(pinned), home=home).run != first.run, "the first one has ended"
+    platform.says = [Status(State.RUNNING)]
+    assert submit(request(pinned, new=True), home=home).run != first.run
+    assert len(platform.pushed) == 3
+
+
+@pytest.mark.parametrize("file", ["params.yaml", "train.py"])
+def test_a_changed_file_is_another_run_than_the_one_under_way(platform, home, pinned, file):
+    first = submit(request(pinned), home=home)
+    with (pinned / file).open("a", encoding="utf-8") as text:
+        text.write("\n# changed\n")
+    assert submit(request(pinned), home=home).run != first.run
+    assert submit(request(pinned, overrides=("training.epochs=3",)), home=home).run != first.run
+    assert len(platform.pushed) == 3
+
+
+def test_a_run_under_way_of_which_nothing_is_heard_is_not_started_twice(platform, home, pinned):
+    submit(request(pinned), home=home)
+    platform.says = [Unreachable("the network is gone")]
+    with pytest.raises(Unreachable):
+        submit(request(pinned), home=home)
+    assert len(platform.pushed) == 1
 
 
 @pytest.mark.parametrize(
