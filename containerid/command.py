@@ -36,6 +36,11 @@ _REGISTRY = {
 }
 """What mends it, by SQLite's code: BUSY, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, NOTADB; the others are defects."""
 
+_KINDS = {
+    **dict.fromkeys(("is not a valid int range", "is not a valid int"), "is not a whole number"),
+    **dict.fromkeys(("is not a valid float range", "is not a valid float"), "is not a number"),
+}
+
 app = typer.Typer(
     name="cid",
     help="Train on Kaggle's free GPUs from your own shell, follow the run, bring back verified outputs.",
@@ -169,5 +174,13 @@ def explain(error: Exception) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         screen.hint(message)
     elif message:
-        screen.error(UsageError(message, hint="cid --help"))
+        path = getattr(getattr(error, "ctx", None), "command_path", "cid")
+        screen.error(UsageError(_plainly(message), hint=f"{path} --help"))
     return UsageError.code
+
+
+def _plainly(message: str) -> str:
+    """What the parser says, in words of ours: `'abc' is not a valid int range.` names a type of Python's."""
+    for theirs, ours in _KINDS.items():
+        message = message.replace(theirs, ours)
+    return message[:1].lower() + message[1:].rstrip(".")

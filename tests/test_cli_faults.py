@@ -116,6 +116,34 @@ def test_a_group_alone_shows_its_help_and_no_error(cid, group):
     assert said.err.startswith("Usage: cid")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told", "mend"),
+    [
+        (["data", "split"], "missing argument 'FOLDER'", "cid data split --help"),
+        (["data", "push", "--nope"], "no such option: --nope", "cid data push --help"),
+        (["secrets", "rm"], "missing argument 'NAME'", "cid secrets rm --help"),
+        (["emulator", "serve", "--port", "abc"], "'--port': 'abc' is not a whole number", "cid emulator serve --help"),
+        (["logs", "--tail", "abc"], "'abc' is not a whole number", "cid logs --help"),
+        (["show", "a", "b"], "(b)", "cid show --help"),
+        (["frob"], "no such command 'frob'", "cid --help"),
+        (["train", "--kaggle", "--set", "trainig.epochs=1"], "--set trainig.epochs=1: trainig: unknown key", "cid params"),
+        (["train", "--kaggle", "--set", "training.epoch=1"], "unknown argument", "cid params"),
+    ],
+)
+def test_what_was_written_wrong_is_named_in_plain_words_with_the_help_of_its_own_command(cid, arguments, told, mend):
+    said = cid(*arguments)
+    assert said.code == 2
+    assert told in said.err
+    assert f"\n  try: {mend}" in said.err
+    assert "params.yaml" not in said.err, "no line of the file is to blame"
+
+
+def test_of_a_model_that_there_is_not_nothing_else_is_said(cid):
+    said = cid("train", "--kaggle", "--set", "model.architecture=timm/", "--set", "augmentation.degrees=3")
+    assert [line.split(": ")[1] for line in said.err.splitlines()[:1]] == ["--set model.architecture=timm/"]
+    assert "augmentation" not in said.err
+
+
 ONE_IS_WRONG = f"default_experiment: exp001\n{PARAMS}  bad: {{training: {{epohcs: 3, batch: 0}}}}\n"
 
 

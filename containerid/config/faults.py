@@ -50,6 +50,9 @@ def located(problems: Iterable[Problem], origins: Mapping[KeyPath, Origin]) -> l
 
 
 def _origin(path: KeyPath, origins: Mapping[KeyPath, Origin]) -> Origin:
+    if path and path not in origins and (below := next((it for it in origins if it[: len(path)] == path), None)):
+        # Only an option writes a key without the section around it.
+        return Origin(origins[below].line, origins[below].label, dotted(path))
     for length in range(len(path), -1, -1):
         if found := origins.get(path[:length]):
             rest = dotted(path[length:])
@@ -58,9 +61,12 @@ def _origin(path: KeyPath, origins: Mapping[KeyPath, Origin]) -> Origin:
     return Origin(0, "", dotted(path))
 
 
-def refusal(faults: Iterable[Fault], hint: str = "") -> ConfigError:
-    """The error that tells every fault once, in the order of the lines."""
-    return ConfigError("\n".join(str(fault) for fault in sorted(set(faults))), hint=hint)
+def refusal(faults: Iterable[Fault]) -> ConfigError:
+    """The error that tells every fault once, in the order of the lines; those of options come first."""
+    told = sorted(set(faults))
+    optional = all(fault.origin.label.startswith("--") for fault in told)
+    hint = "cid params shows what there is to set" if optional else "mend these lines, then cid params"
+    return ConfigError("\n".join(map(str, told)), hint=hint)
 
 
 def checked(model: type[AnyModel], document: Any, context: Mapping[str, Any]) -> AnyModel | list[Problem]:

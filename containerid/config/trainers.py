@@ -49,7 +49,9 @@ def honoured(document: Mapping[str, Any]) -> dict[str, Any]:
 def refused(document: Mapping[str, Any]) -> Iterator[Problem]:
     """What timm would not honour: each parameter by its name, unless its value asks for nothing."""
     if reason := classifiers.refused(str(_section(document, "model").get("architecture"))):
+        # What the rest would be to a model that there is not is of no use to anybody.
         yield ("model", "architecture"), reason
+        return
     for section, known in KNOWN.items():
         for key, value in _section(document, section).items():
             name = arguments.spelling(str(key))
