@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from containerid.errors import CidError
 from containerid.events import Caution, Changed, Doubt, Event, Fetched, LogLine, Planned, Progress, Step, Waited
+from containerid.gist import Gist
+from containerid.live import BOARD, COLOURS, WORDS, best, cells, epoch, look, word
 from containerid.redaction import HIDDEN
-from containerid.text import duration, harmless, size
+from containerid.text import duration, harmless, size, wrapped
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,14 +23,6 @@ if TYPE_CHECKING:
 
 _UNSEEN = 400
 """Columns where stdout is no terminal: nothing is cut."""
-_COLOURS = {
-    "succeeded": "green",
-    "failed": "red",
-    "lost": "red",
-    "refused": "red",
-    "cancelled": "yellow",
-    "paused": "yellow",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +33,7 @@ class Manner:
         as_json: one document on stdout.
         json_events: every event as a line of JSON on stderr, instead of text.
         quiet: nothing on stderr but warnings and errors.
-        verbose: more on stderr, tracebacks included.
+        verbose: more on stderr: every line of a log that is followed, and tracebacks.
         color: False for none; None leaves it to the terminal and NO_COLOR.
     """
 
@@ -57,6 +51,8 @@ class Screen:
         self.manner = manner or Manner()
         self._live: Live | None = None
         self._waits: dict[str, Waited] = {}
+        self._gist = Gist()
+        self._best: dict[str, float] = {}
         self._begun = time.monotonic()
         self._consoles: dict[bool, Console] = {}
         # Now: what rich puts in the place of stdout under a live line has no encoding.
@@ -85,23 +81,30 @@ class Screen:
         elif not self.manner.quiet:
             _SHOWS[type(event)](self, event)
 
-    def say(self, text: str, style: str = "") -> None:
-        """A line of the answer, on stdout; nothing when a document was asked for."""
+    def say(self, text: str, style: str = "", *, wrap: bool = True) -> None:
+        """A line of the answer, on stdout; nothing when a document was asked for.
+
+        Args:
+            text: without its line end.
+            style: rich's.
+            wrap: a terminal gets it broken between words; False leaves what somebody else has set as it is.
+        """
         if not self.manner.as_json:
-            self._print(text, style, stderr=False)
+            self._print(text, style, stderr=False, wrap=wrap)
 
     def hint(self, text: str, style: str = "") -> None:
         """A line beside the answer, on stderr."""
         if not self.manner.json_events:
             self._print(text, style, stderr=True)
 
-    def _print(self, text: str, style: str, *, stderr: bool) -> None:
+    def _print(self, text: str, style: str, *, stderr: bool, wrap: bool = True) -> None:
         """One line. rich takes tens of milliseconds to import, so it comes only where its colours are seen."""
         stream = sys.stderr if stderr else sys.stdout
         if stream is None:
             return  # the shell has closed it: `>&-`
         if stream.isatty() or os.environ.get("FORCE_COLOR") or stderr in self._consoles:
-            self._console(stderr=stderr).print(self._plain(text), style=style or None)
+            console, plain = self._console(stderr=stderr), self._plain(text)
+            console.print(wrapped(plain, console.width) if wrap else plain, style=style or None)
         else:
             print(self._plain(text), file=stream, flush=True)
 
@@ -172,19 +175,29 @@ class Screen:
             self.hint(f"  {label:<{width}}  {value}")
 
     def _show_change(self, change: Changed) -> None:
-        more = f": {change.reason}" if change.reason else f"  {change.url}" if change.state == "queued" else ""
-        self.hint(f"● {change.run} {change.state}{more}", style=_COLOURS.get(change.state, ""))
+        more = f": {change.reason}" if change.reason else ""
+        more = f"  {change.url}" if not more and change.url and change.state == "queued" else more
+        self.hint(f"● {change.run} {change.state}{more}", style=COLOURS.get(change.state, ""))
 
     def _show_log(self, line: LogLine) -> None:
-        self.hint(line.text)
+        if self.manner.verbose:
+            self._print(line.text.rstrip(), "", stderr=True, wrap=False)
+        elif text := self._gist.of(line):
+            self.hint(text)
 
     def _show_file(self, file: Fetched) -> None:
         if self.manner.verbose:
             self.hint(f"  {file.name}  {size(file.size)}" + ("  verified" if file.verified else ""))
 
     def _show_progress(self, progress: Progress) -> None:
+        """Every epoch in a file; on a terminal, whose live line tells how it goes, those that were the best so far."""
+        score, several = best(progress), len(self._waits) > 1
+        better = score > self._best.get(progress.run, -1.0)
+        self._best[progress.run] = max(score, self._best.get(progress.run, score))
         if not self._console(stderr=True).is_terminal:
-            self.hint((f"{progress.run}  " if len(self._waits) > 1 else "") + _progress(progress))
+            self.hint((f"{progress.run}  " if several else "      ") + epoch(progress))
+        elif better and not several:
+            self.hint(f"      {epoch(progress)}")
 
     def _show_wait(self, wait: Waited) -> None:
         """One line for a run that is watched alone, a table of all for several."""
@@ -203,13 +216,13 @@ class Screen:
     def _line(self, wait: Waited) -> "Text":
         from rich.text import Text
 
-        named = (words.format(cell) for words, cell in zip(_WORDS[3:], _cells(wait)[3:], strict=True) if cell)
-        parts = [f"● {_state(wait)} {duration(wait.elapsed)}", *named]
-        return Text(self._plain("  ".join(parts)), style=_live_style(wait), no_wrap=True, overflow="ellipsis")
+        named = (words.format(cell) for words, cell in zip(WORDS[3:], cells(wait)[3:], strict=True) if cell)
+        parts = [f"● {word(wait)} {duration(wait.elapsed)}", *named]
+        return Text(self._plain("  ".join(parts)), style=look(wait), no_wrap=True, overflow="ellipsis")
 
     def _board(self) -> "Table":
-        rows = [(_cells(wait), _live_style(wait)) for wait in self._waits.values()]
-        return self._grid(_BOARD, rows)
+        rows = [(cells(wait), look(wait)) for wait in self._waits.values()]
+        return self._grid(BOARD, rows)
 
     def _grid(self, columns: Iterable[str], rows: Iterable[tuple[Iterable[str], str]]) -> "Table":
         from rich.table import Table
@@ -220,8 +233,8 @@ class Screen:
         alone = len(names) == 1
         for column in names:
             table.add_column(column, overflow="fold" if alone else "ellipsis", no_wrap=not alone)
-        for cells, style in rows:
-            table.add_row(*(Text(self._plain(cell), style=style or _COLOURS.get(cell, "")) for cell in cells))
+        for row, style in rows:
+            table.add_row(*(Text(self._plain(cell), style=style or COLOURS.get(cell, "")) for cell in row))
         return table
 
 
@@ -240,42 +253,3 @@ _SHOWS: dict[type[Event], Callable[[Screen, Any], None]] = {
     Progress: Screen._show_progress,
     Waited: Screen._show_wait,
 }
-
-
-_BOARD = ("run", "state", "elapsed", "epoch", "score", "to go", "GPU", "memory", "billed")
-_WORDS = ("{}", "{}", "{}", "epoch {}", "{}", "{} to go", "GPU {}", "GPU memory {}", "{} billed")
-_SCORES = {"val/mAP50": "mAP50", "val/accuracy_top1": "top1"}
-
-
-def _cells(wait: Waited) -> list[str]:
-    """What the live line and the live table show of a run, in the order of `_BOARD`."""
-    progress = wait.progress
-    metrics = progress.metrics if progress else {}
-    score = next((f"{label} {metrics[name]:.3f}" for name, label in _SCORES.items() if name in metrics), "")
-    return [
-        wait.run,
-        _state(wait),
-        duration(wait.elapsed),
-        f"{progress.epoch}/{progress.epochs}" if progress else "",
-        score,
-        duration(progress.eta) if progress and progress.eta else "",
-        f"{wait.gpu:.0%}" if wait.gpu is not None else "",
-        f"{wait.memory:.0%}" if wait.memory is not None else "",
-        f"{wait.billed:.2f} h" if wait.billed else "",
-    ]
-
-
-def _state(wait: Waited) -> str:
-    return "stalled" if wait.stalled else wait.state
-
-
-def _live_style(wait: Waited) -> str:
-    return "yellow" if wait.stalled else _COLOURS.get(wait.state, "cyan")
-
-
-def _progress(progress: Progress) -> str:
-    metrics = "  ".join(
-        f"{name.removeprefix('val/')} {value:.3f}" for name, value in list(progress.metrics.items())[:2]
-    )
-    eta = f"  {duration(progress.eta)} to go" if progress.eta else ""
-    return f"epoch {progress.epoch}/{progress.epochs}  {metrics}{eta}"

@@ -1,6 +1,7 @@
-"""Text for the eye: without what moves a terminal, and lengths of time and of files in a few letters."""
+"""Text for the eye: nothing that moves a terminal, broken between words; lengths of time and of files."""
 
 import re
+import textwrap
 
 _SEQUENCES = re.compile(
     r"\x1b(?:\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_].*?(?:\x1b\\|$)|\[[0-?]*[ -/]*[@-~]|.)?", re.DOTALL
@@ -31,3 +32,33 @@ def size(count: int) -> str:
         return f"{count} B"
     power = min(len(str(count)) - 1, 14) // 3
     return f"{count / 1000**power:.1f} {'kMGT'[power - 1]}B"
+
+
+_LABEL = re.compile(r"\s*[^\s:]+(?: [^\s:]+){0,2} {2,}")
+_WIDEST = 24
+
+
+def wrapped(text: str, width: int) -> str:
+    """The text broken between words, so that what follows a label stays beside it; a path or a link is never broken.
+
+    Args:
+        text: one line, or several.
+        width: columns; what fits is left as it is.
+    """
+    return "\n".join(_wrap(line, width) for line in text.split("\n"))
+
+
+def _wrap(line: str, width: int) -> str:
+    if len(line) <= width:
+        return line
+    label = _LABEL.match(line)
+    inner = len(label[0]) if label and len(label[0]) <= min(_WIDEST, width * 2 // 3) else 0
+    indent = " " * (inner or len(line) - len(line.lstrip()) + 2)
+    return textwrap.fill(
+        line,
+        width,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        replace_whitespace=False,
+    )

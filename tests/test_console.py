@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from containerid.console import Manner, Screen
 from containerid.errors import Refused
 from containerid.events import Caution, Changed, Doubt, LogLine, Planned, Progress, Step, Waited
-from containerid.text import duration, harmless, size
+from containerid.text import duration, harmless, size, wrapped
 
 HOSTILE = [
     "\x1b]52;c;ZXZpbA==\x07text",
@@ -57,6 +57,25 @@ def test_a_long_line_is_not_wrapped_where_nobody_looks(capfd):
     assert capfd.readouterr().out == "x" * 500 + "\n"
 
 
+def test_a_terminal_gets_long_lines_broken_between_words_beside_their_label():
+    assert wrapped("  outputs         some words that go on", 30) == (
+        "  outputs         some words\n                  that go on"
+    )
+    assert wrapped("error: some words that are too long for it", 20) == (
+        "error: some words\n  that are too long\n  for it"
+    )
+    link = f"https://example.com/{'x' * 40}"
+    assert wrapped(f"  kernel          {link}", 30).split() == ["kernel", link], "a link stays one word"
+
+
+@given(st.text(alphabet="ab :-/"), st.integers(10, 40))
+def test_wrapping_loses_no_word_and_moves_none(text, width):
+    assert wrapped(text, width).split() == text.split()
+    assert all(
+        len(line) <= width or " " not in line.strip() for line in wrapped(text, width).splitlines() if len(text) > width
+    )
+
+
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0s"), (59.4, "59s"), (192, "3m12s"), (7500, "2h05m"), (-3, "0s")])
 def test_durations_are_short(seconds, text):
     assert duration(seconds) == text
@@ -88,7 +107,7 @@ def test_answers_go_to_stdout_and_events_to_stderr(capfd):
     out, err = capfd.readouterr()
     assert out == "the answer\n"
     assert "hello" in err
-    assert "epoch 1/3  mAP50 0.500  1m00s to go" in err
+    assert "epoch 1/3  val mAP50 0.500  1m00s to go" in err
     assert "! careful" in err
 
 

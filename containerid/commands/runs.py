@@ -73,7 +73,7 @@ def logs(
     lines = []
     for line in read(found, home=home, follow=follow, wanted=wanted):
         lines.append(line)
-        screen.say(line.text)
+        screen.say(line.text, wrap=False)
     diagnosis = explain(found, lines)
     document = {"run": found.run, "lines": [{"time": e.time, "stream": e.stream, "text": e.text} for e in lines]}
     screen.document({**document, "diagnosis": diagnosis.document() if diagnosis else None})
