@@ -188,5 +188,7 @@ FaultsOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 JsonEventsOption = Annotated[bool, typer.Option("--json-events", help="Events as JSON lines on stderr.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and errors on stderr.")]
-VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="More on stderr: every line of the log, tracebacks.")]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="More on stderr: every line of the log, tracebacks.")
+]
 NoColorOption = Annotated[bool, typer.Option("--no-color", help="Plain text; NO_COLOR does the same.")]

@@ -53,6 +53,8 @@ def _wrap(line: str, width: int) -> str:
         return line
     label = _LABEL.match(line)
     inner = len(label[0]) if label and len(label[0]) <= min(_WIDEST, width * 2 // 3) else 0
+    if inner and " " not in line[inner:].strip():
+        return line
     indent = " " * (inner or len(line) - len(line.lstrip()) + 2)
     return textwrap.fill(
         line,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from containerid.console import Screen
 from containerid.job import State
+from containerid.live import COLOURS
 from containerid.runs.registry import Registry, Run
 from containerid.runs.uploads import places
 from containerid.text import duration
@@ -20,24 +21,29 @@ if TYPE_CHECKING:
     from containerid.runs.verify import Findings
 
 _MARKS = {State.SUCCEEDED: "✓", State.FAILED: "✗", State.LOST: "✗", State.REFUSED: "✗"}
+_PLACES = {"wandb": "W&B", "wandb_offline": "W&B, offline"}
 _SURE = ("test/accuracy_top1", "test/accuracy_top5", "val/accuracy_top1", "val/accuracy_top5")
 _TOP = ("test/mAP50", "test/mAP50-95", "test/precision", "test/recall", "val/mAP50", "val/mAP50-95", *_SURE)
 
 
 def show_run(screen: Screen, run: Run, versions: Sequence[str] = ()) -> None:
     """One run: its state first, then what it reached, where things are, and what its model was promoted to."""
-    screen.say(f"{_MARKS.get(run.state, '●')} {run.run}  {run.state}" + (f": {run.reason}" if run.reason else ""))
+    took = "in" if run.state is State.SUCCEEDED else "after"
+    took = f" {took} {duration(run.hours * 3600)}" if run.hours and run.state.final else ""
+    reason = f": {run.reason}" if run.reason else ""
+    screen.say(f"{_MARKS.get(run.state, '●')} {run.run}  {run.state}{took}{reason}", style=COLOURS.get(run.state, ""))
     rows = [
         ("experiment", run.experiment),
         ("backend", run.backend),
         ("kernel", run.url),
-        ("code", run.sha),
+        ("code", run.sha[:12]),
         ("ran on", run.result.proof if run.result else ""),
         *_metrics(run),
-        *places(run).items(),
+        *((_PLACES.get(name, name), where) for name, where in places(run).items()),
         ("published", told(run.result.published, run.run) if run.result else ""),
         ("legs", f"{len(run.legs)}, {run.hours:.2f} h together" if len(run.legs) > 1 else ""),
         ("outputs", _outputs(run)),
+        ("report", _report(run)),
         ("promoted to", ", ".join(versions)),
     ]
     shown = [(label, value) for label, value in rows if value]
@@ -69,8 +75,30 @@ def _repeats(line: str, said: str) -> bool:
 
 
 def _metrics(run: Run) -> list[tuple[str, str]]:
-    metrics = run.result.metrics if run.result else {}
-    return [(name, f"{metrics[name]:.4f}") for name in _TOP if name in metrics]
+    metrics, sure = run.result.metrics if run.result else {}, _intervals(run)
+    return [(name, f"{metrics[name]:.4f}{sure.get(name, '')}") for name in _TOP if name in metrics]
+
+
+def _intervals(run: Run) -> dict[str, str]:
+    """How far metrics would swing with other images of the same kind, where the outputs are here and say it."""
+    from containerid.report import outputs
+
+    if not run.outputs:
+        return {}
+    found = outputs.read(Path(run.outputs)).evaluation
+    split, told = found.text("split") or "test", {}
+    for name in ("mAP50", "mAP50-95", "accuracy_top1", "accuracy_top5"):
+        low, high = (found["intervals"][name].number(end) for end in ("low", "high"))
+        if low is not None and high is not None:
+            told[f"{split}/{name}"] = f"  ({low:.2f} to {high:.2f}, 95 times in 100)"
+    return told
+
+
+def _report(run: Run) -> str:
+    from containerid.report.run import REPORT_FILE
+
+    page = Path(run.outputs, REPORT_FILE)
+    return near(str(page)) if run.outputs and page.is_file() else ""
 
 
 def _outputs(run: Run) -> str:
@@ -107,8 +135,8 @@ def show_history(screen: Screen, run: Run, registry: Registry) -> None:
         screen.say(f"  {at}  {state}" + (f": {reason}" if reason else ""))
 
 
-_TOP1 = "top 1"
-_COLUMNS = ("run", "state", "project", "mAP50", _TOP1, "age", "mAP50-95", "backend", "experiment")
+_TOP1 = "test top 1"
+_COLUMNS = ("run", "state", "project", "test mAP50", _TOP1, "age", "test mAP50-95", "backend", "experiment")
 """Columns of the list; a narrow terminal lacks the last ones."""
 
 
@@ -152,8 +180,12 @@ def age(run: Run) -> str:
 
 def next_steps(screen: Screen, run: Run) -> None:
     """The commands that come next, on stderr."""
+    promotable = run.verified and run.ours and not run.spec.get("quick")
     steps = {
-        State.SUCCEEDED: (f"cid show {run.run}",),
+        State.SUCCEEDED: (
+            f"cid report {run.run} --open" if run.outputs else f"cid fetch {run.run}",
+            *([f"cid promote {run.run}"] if promotable else []),
+        ),
         # A diagnosis has said what comes next.
         State.FAILED: () if run.diagnosis else (f"cid logs {run.run} --tail 50",),
     }

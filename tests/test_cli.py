@@ -1,10 +1,12 @@
 """The command line: what it answers, where, and with which exit code. The platform is one in memory."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 from fakes.platform import Platform, PlatformBackend
+from fakes.reports import leave
 
 from containerid import backends
 from containerid.errors import Refused, Unreachable
@@ -281,6 +283,23 @@ def test_without_params_yaml_the_command_that_makes_one_is_named(cid, tmp_path, 
     said = cid("train", "--local")
     assert said.code == 2
     assert "cid init" in said.err
+
+
+def test_a_run_that_is_over_is_shown_in_words_with_what_comes_next(cid, platform):
+    leave(Path("made"), evaluation={"intervals": {"mAP50": {"value": 0.9, "low": 0.85, "high": 0.94}}})
+    platform.files |= {name: Path("made", name).read_bytes() for name in ("evaluation.json",)} | {
+        "report.html": b"a page"
+    }
+    finish = platform.finish
+    platform.finish = lambda run, **more: finish(run, tracking={"wandb_offline": "wandb/offline-run"}, **more)
+    said = cid("train", "--local")
+    assert re.search(r"^✓ exp001-\S+  succeeded", said.out)
+    assert "  test/mAP50      0.9000  (0.85 to 0.94, 95 times in 100)\n" in said.out
+    assert "wandb_offline" not in said.out
+    assert "  W&B, offline    wandb/offline-run\n" in said.out
+    assert re.search(r"^  report +runs/exp001-\S+/report.html$", said.out, re.MULTILINE)
+    assert re.findall(r"next: cid (\w+)", said.err) == ["report", "promote"]
+    assert not re.search(r"[0-9a-f]{13}", said.out), "a commit is known by twelve digits"
 
 
 def test_show_tells_where_the_time_went(cid, platform):

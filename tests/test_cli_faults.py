@@ -126,7 +126,11 @@ def test_a_group_alone_shows_its_help_and_no_error(cid, group):
         (["logs", "--tail", "abc"], "'abc' is not a whole number", "cid logs --help"),
         (["show", "a", "b"], "(b)", "cid show --help"),
         (["frob"], "no such command 'frob'", "cid --help"),
-        (["train", "--kaggle", "--set", "trainig.epochs=1"], "--set trainig.epochs=1: trainig: unknown key", "cid params"),
+        (
+            ["train", "--kaggle", "--set", "trainig.epochs=1"],
+            "--set trainig.epochs=1: trainig: unknown key",
+            "cid params",
+        ),
         (["train", "--kaggle", "--set", "training.epoch=1"], "unknown argument", "cid params"),
     ],
 )

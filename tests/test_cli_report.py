@@ -80,7 +80,7 @@ def test_compare_shows_metrics_side_by_side_and_what_differs(ran, cid):
     ran("exp001-2", result={"metrics": {"test/mAP50": 0.95}}, metadata={"params": {"training": {"epochs": 9}}})
     said = cid("compare", "exp001-1", "exp001-2")
     assert said.code == 0
-    assert "A  exp001-1  failed on 1 × Tesla T4" in said.out
+    assert "A  exp001-1  failed, 1 × Tesla T4" in said.out
     row = next(line for line in said.out.splitlines() if line.startswith("test mAP50 "))
     assert row.split() == ["test", "mAP50", "0.910", "0.950", "*", "+0.0400"]
     assert "training.epochs" in said.out
@@ -103,7 +103,7 @@ def test_compare_writes_a_page_where_it_is_told_to(ran, cid, tmp_path, opened, m
     ("arguments", "told"),
     [
         (("compare", "exp001-1"), "two different runs"),
-        (("compare",), "Missing argument"),
+        (("compare",), "missing argument"),
         (("compare", "exp001-1", "none"), "none"),
         (("compare", "exp001-1", "exp001-1", "--open"), "--html FILE"),
         (("reproduce", "exp001-1", "--kaggle", "--local"), "say where once"),

@@ -52,9 +52,10 @@ def rows(spec: Spec, settings: KaggleSettings, metadata: Mapping[str, Any], size
     """Label and value of what is pushed; `size` is the source's, in bytes."""
     sources = [name for key in _SOURCES for name in metadata[key]]
     limit = settings.session_limit
+    machine = metadata["machine_shape"] if metadata["enable_gpu"] else "CPU"
     return (
         ("kernel", f"{metadata['id']} ({'private' if metadata['is_private'] else 'PUBLIC'})"),
-        ("machine", metadata["machine_shape"] if metadata["enable_gpu"] else "CPU"),
+        ("machine", f"this one, for a {machine}" if spec.backend == "rehearsal" else machine),
         ("internet", "on" if metadata["enable_internet"] else "off"),
         ("code", f"{spec.code.transport} {spec.code.sha[:12]}".strip()),
         ("data", f"{spec.data.provider} {spec.data.source}".strip()),

@@ -7,6 +7,7 @@ from typing import Any
 
 from containerid.job import ASIDE, Data, Spec, State
 from containerid.runs.registry import Run
+from containerid.text import duration
 
 IMAGES_A_SECOND = 40
 """Of 640 px, forward and back, with a nano model on a T4 that two CPU cores feed; larger images count by their area."""
@@ -27,7 +28,9 @@ class Estimate:
     guess: bool = True
 
     def __str__(self) -> str:
-        return self.basis if self.hours is None else f"{self.hours:.1f} h, {self.basis}"
+        if self.hours is None:
+            return self.basis
+        return f"{f'{self.hours:.1f} h' if self.hours >= _QUICK else duration(self.hours * 3600)}, {self.basis}"
 
 
 def estimate(spec: Spec, runs: Iterable[Run]) -> Estimate:
@@ -75,7 +78,8 @@ def _guess(spec: Spec) -> Estimate:
         return Estimate(None, "unknown: the first run of this experiment, on data that is not here")
     seconds = _SETUP + _work(spec.params) * count / IMAGES_A_SECOND
     epochs = _of(spec.params, "epochs", 100)
-    basis = f"a guess: {epochs:.0f} epochs × {count} images at {IMAGES_A_SECOND} images a second (640 px)"
+    pace, side = epochs * IMAGES_A_SECOND / _work(spec.params), _of(spec.params, "imgsz", 640)
+    basis = f"a guess: {epochs:.0f} epochs × {count} images at {pace:,.0f} a second ({side:.0f} px)"
     return Estimate(seconds / 3600, basis)
 
 

@@ -20,6 +20,8 @@ from containerid.runs.estimate import Estimate, estimate
 from containerid.runs.registry import Registry
 
 _DVC_PATIENCE = 60
+_PLAYED = frozenset({"account", "in use", "GPU hours"})
+"""What a rehearsal plays, as Kaggle does, and takes from nobody; told only when it is against the run."""
 _NOTHING_SENT = "nothing was sent"
 
 
@@ -47,7 +49,8 @@ def weigh(draft: Draft, spec: Spec, plan: Plan, registry: Registry, ask: Ask | N
     found = list(look(draft.backend, spec, draft.folder, registry))
     waits = draft.request.wait and any(isinstance(each.fault, _Full) for each in found)
     found = [each for each in found if not (waits and isinstance(each.fault, _Full))]
-    rows = [*((each.label, each.value) for each in found), *draft.rows]
+    told = (each for each in found if each.fault or draft.request.backend != "rehearsal" or each.label not in _PLAYED)
+    rows = [*((each.label, each.value) for each in told), *draft.rows]
     draft.tell(Planned((*rows, *plan.rows, *_remote(spec.code))))
     registry.set_plan(draft.run, (*rows, *plan.rows, *_remote(spec.code)))
     for warning in plan.warnings:

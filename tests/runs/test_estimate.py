@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from containerid.job import Result, Spec, State
+from containerid.job import Data, Result, Spec, State
 from containerid.runs.estimate import estimate
 from containerid.runs.registry import Run
 
@@ -28,6 +28,14 @@ def earlier(*hours: float, last: float) -> Run:
         result=Result(run="e1", outcome="succeeded", timeline={"data": HOUR, "train": last * HOUR}),
         legs=tuple({"number": number, "hours": each} for number, each in enumerate(hours, 1)),
     )
+
+
+def test_a_guess_counts_the_images_a_second_at_the_size_that_they_have():
+    small = {"training": {"epochs": 2, "imgsz": 160}}
+    drawn = Data(provider="synthetic", options={"images": 24})
+    found = estimate(replace(spec(), params=small, data=drawn), [])
+    assert str(found) == "4m00s, a guess: 2 epochs × 24 images at 640 a second (160 px)"
+    assert found.guess
 
 
 SETUP = 240 / HOUR

@@ -391,6 +391,18 @@ def test_a_plan_that_is_declined_leaves_no_trace(account, platform, home, folder
     assert list(home.folder("parcels").iterdir()) == []
 
 
+def test_the_plan_of_a_rehearsal_leaves_out_what_it_takes_from_nobody(account, home, folder, monkeypatch):
+    told: list[Event] = []
+    monkeypatch.setitem(backends.TABLE, "rehearsal", backends.TABLE["metered"])
+    submit(request(folder, "rehearsal"), home=home, tell=told.append)
+    account.places, account.asked = [0], 0
+    with pytest.raises(Refused, match="slots are in use"):
+        submit(request(folder, "rehearsal", new=True), home=home, tell=told.append)
+    first, second = (dict(event.rows) for event in told if isinstance(event, Planned))
+    assert not {"account", "in use", "GPU hours"} & set(first)
+    assert "2 of 2" in second["in use"], "what is against the run is told"
+
+
 def test_the_plan_is_one_table_and_is_asked_once(account, home, folder):
     told: list[Event] = []
     asked: list[str] = []
