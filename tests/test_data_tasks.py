@@ -113,6 +113,8 @@ def test_stats_are_told_and_drawn_for_each_task(task: str, cid: Cid) -> None:
     page = Path("page.html").read_text(encoding="utf-8")
     assert (said.code, line in said.out, drawn in page) == (0, True, True), said.out
     assert page.count("data:image/jpeg") == 10
+    # Keypoints that are not labelled are nowhere.
+    assert page.count('<circle class="keypoint') == (30 if task == "pose" else 0)
     document = cid("data", "stats", "doors", "--json").document
     assert (document["task"], key in document) == (task, True)
 

@@ -112,7 +112,7 @@ class _File:
                 self.fault(f"annotations[{index}] is no object", "export it anew")
 
     def _categories(self) -> dict[Any, str]:
-        records, found = self.document["categories"], {}
+        records, found, bones = self.document["categories"], {}, {}
         annotations = (each for each in self.document.get("annotations", []) if isinstance(each, dict))
         used = {key for each in annotations if isinstance(key := each.get("category_id"), int)}
         above = {name for each in records if isinstance(name := each.get("supercategory"), str)}
@@ -121,24 +121,20 @@ class _File:
             if not isinstance(key, int) or not isinstance(name, str) or not name or key in found:
                 self.fault(f"categories[{index}] needs an id of its own and a name", "correct it")
             elif key in used or name not in above:
-                found[key] = name
-        self._skeletons(found)
+                found[key], bones[key] = name, record.get("keypoints")
+        if self.gathered.task == POSE:
+            self._skeletons(found, bones)
         # Some tools write what classes belong to as a category of its own, which no box has.
         for key in sorted(found):
             if not self.gathered.closed and (self.gathered.task != POSE or key in self.points):
                 self.gathered.index_of(found[key])
         return found
 
-    def _skeletons(self, found: Mapping[Any, str]) -> None:
-        """The keypoints of each category, where poses are wanted."""
-        if self.gathered.task != POSE:
-            return
-        for record in self.document["categories"]:
-            names, name = record.get("keypoints"), record.get("name")
-            if not isinstance(names, list) or not names or found.get(record.get("id")) != name:
-                continue
-            if not self.gathered.closed or name in self.gathered.names:
-                self.points[record["id"]] = len(names)
+    def _skeletons(self, found: Mapping[Any, str], bones: Mapping[Any, object]) -> None:
+        for key, name in sorted(found.items()):
+            names = bones[key]
+            if isinstance(names, list) and names and (not self.gathered.closed or name in self.gathered.names):
+                self.points[key] = len(names)
                 self.gathered.pose((self.path, 0), {name: list(map(str, names))}, len(names))
 
     def _image(self, index: int, record: Document, images: Images, seen: dict[Path, Path]) -> None:

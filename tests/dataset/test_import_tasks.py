@@ -1,5 +1,7 @@
 """Sets for other tasks than detection, from what tools really write."""
 
+import contextlib
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -10,17 +12,20 @@ import yaml
 from fakes import annotated as fake
 from fakes import exports
 from fakes.sets import content_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from containerid.dataset import geometry as g
 from containerid.dataset.check import check
 from containerid.dataset.gathered import Refused
 from containerid.dataset.importing import Arranged, arrange, gather
 from containerid.dataset.sets import survey
-from containerid.dataset.sources import FORMATS, GIVES, locate
+from containerid.dataset.sources import FORMATS, GIVES, Found, locate
 from containerid.dataset.tasks import TASKS, settle
 from containerid.dataset.writing import write
 
 Export = Callable[[Path], None]
+PICTURE = fake.picture(1)
 
 
 @pytest.fixture
@@ -330,3 +335,68 @@ def test_folders_of_classes_are_a_set_for_a_classifier(root: Path) -> None:
     arranged = arrange(gather(locate(root, task="classify"), task="classify"))
     assert (arranged.names, arranged.counts["unsorted"]) == (["door", "wall"], 1)
     assert {split: len(found) for split, found in arranged.splits.items()} == {"train": 8, "val": 1, "test": 1}
+
+
+# --- Whatever a file holds, it is read or refused
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just(10**400),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["size", "counts"]), inner, max_size=2),
+    max_leaves=8,
+)
+PLACES = [
+    *(("annotations", key) for key in ("bbox", "segmentation", "keypoints", "attributes", "iscrowd", "category_id")),
+    *(("categories", key) for key in ("keypoints", "name", "id")),
+]
+
+
+@settings(max_examples=200)
+@given(st.sampled_from(TASKS), st.lists(st.tuples(st.sampled_from(PLACES), JSON), min_size=1, max_size=3))
+def test_whatever_stands_in_coco_is_read_or_refused_for_every_task(
+    tmp_path_factory: pytest.TempPathFactory, task: str, changes: list[tuple[tuple[str, str], Any]]
+) -> None:
+    root = tmp_path_factory.mktemp("coco")
+    annotation = {"bbox": [10, 10, 50, 50], "segmentation": [[10, 10, 60, 10, 60, 60]], "keypoints": [20, 20, 2] * 4}
+    document = exports.coco_document(lambda _: annotation, ["shot00"], keypoints=list(exports.BONES))
+    for (part, key), value in changes:
+        document[part][0][key] = value
+    (root / "shot00.jpg").write_bytes(PICTURE)
+    (root / "a.json").write_text(json.dumps(document), encoding="utf-8")
+    with contextlib.suppress(Refused):
+        gathered = gather(locate(root / "a.json", task=task), task=task)
+        assert all(math.isfinite(each) for sample in gathered.samples for row in sample.rows for each in row)
+
+
+@settings(max_examples=200)
+@given(st.sampled_from(TASKS), st.integers(0, 10_000), st.binary(max_size=12), st.integers(0, 8))
+def test_whatever_stands_in_cvat_is_read_or_refused_for_every_task(
+    tmp_path_factory: pytest.TempPathFactory, task: str, at: int, junk: bytes, taken: int
+) -> None:
+    root = tmp_path_factory.mktemp("cvat")
+    (root / "shot00.jpg").write_bytes(PICTURE)
+    labels = exports.label("door") + exports.label("cat", "skeleton")
+    labels += "".join(exports.label(bone, "points", "<parent>cat</parent>") for bone in exports.BONES)
+    mask = '<mask label="door" rle="0, 5, 1, 5, 1" left="40" top="20" width="4" height="3"/>'
+    oval = '<ellipse label="door" cx="100" cy="50" rx="40" ry="20" rotation="12"/>'
+    shapes = exports.polygon("door", exports.POLYGONS["shot00"]) + exports.turned("door", exports.TURNS["shot01"])
+    body = {"shot00": shapes + exports.skeleton("cat", exports.POSES["shot00"]) + mask + oval}
+    text = exports.cvat_document(body, labels).encode()
+    at = len(text) - 1 - at % (len(text) // 2)
+    (root / "annotations.xml").write_bytes(text[:at] + junk + text[at + taken :])
+    with contextlib.suppress(Refused):
+        gathered = gather(Found("cvat", root, (root / "annotations.xml",)), task=task)
+        assert all(math.isfinite(each) for sample in gathered.samples for row in sample.rows for each in row)
+
+
+@settings(max_examples=100)
+@given(st.sampled_from(["", *TASKS]), st.lists(st.lists(st.floats() | st.integers(0, 2), max_size=12), max_size=3))
+def test_whatever_stands_in_yolo_is_read_or_refused_for_every_task(
+    tmp_path_factory: pytest.TempPathFactory, task: str, rows: list[list[float]]
+) -> None:
+    root = tmp_path_factory.mktemp("yolo")
+    (root / "shot00.jpg").write_bytes(PICTURE)
+    (root / "shot00.txt").write_text("\n".join(" ".join(map(str, row)) for row in rows), encoding="utf-8")
+    (root / "data.yaml").write_text("train: .\nval: .\nnames: [a, b]\nkpt_shape: [2, 3]\n", encoding="utf-8")
+    with contextlib.suppress(Refused):
+        gathered = gather(locate(root, "yolo", task), task=task)
+        assert all(math.isfinite(each) for sample in gathered.samples for row in sample.rows for each in row)
