@@ -26,7 +26,7 @@ from containerid.report.page import (
 
 _TONES = {"error": BAD, "warning": WARN, "info": ""}
 _FINDINGS = 60
-_SPLITS = ("images", "labels", "boxes", "backgrounds")
+_SPLITS = ("images", "classes", "labels", "boxes", "backgrounds")
 
 
 def data_section(outputs: Outputs) -> Section:
@@ -42,7 +42,8 @@ def data_section(outputs: Outputs) -> Section:
         blocks.append(Facts(facts))
     blocks += _splits(outputs.data["splits"] or data["splits"])
     classes = outputs.data["classes"].numbers() or data["classes"].numbers()
-    if classes and (chart := bar_chart("Boxes a class, all splits", list(classes.items()))):
+    counted = "Images" if outputs.classifies else "Boxes"
+    if classes and (chart := bar_chart(f"{counted} a class, all splits", list(classes.items()))):
         blocks.append(Charts([chart]))
     blocks += _findings(outputs.data, outputs.data["counts"] or data["findings"])
     return Section("Data", blocks)
@@ -64,12 +65,15 @@ def again_section(outputs: Outputs) -> Section:
     ]
     commands = [f"cid reproduce {run}    # the same code, parameters and data; says how far the metrics differ"]
     if outputs.inside("weights/best.pt"):
-        commands.append(f"cid fetch {run} && yolo predict model=runs/{run}/weights/best.pt source=FOLDER")
+        weights = f"runs/{run}/weights/best.pt"
+        use = f"cid model {weights}" if outputs.of_timm else f"yolo predict model={weights} source=FOLDER"
+        commands.append(f"cid fetch {run} && {use}")
     blocks: list[Block] = [Commands("\n".join([*commands, *_by_hand(outputs)])), Facts(rows)]
     if params := outputs.params.plain:
         blocks.append(More("All parameters", [_flat("params.yaml, merged", params)]))
     if used := metadata["hyperparameters"].plain:
-        blocks.append(More("What Ultralytics was given", [_flat("args.yaml", used)]))
+        trainer = "timm" if outputs.of_timm else "Ultralytics"
+        blocks.append(More(f"What {trainer} was given", [_flat("args.yaml", used)]))
     return Section("Make it again", blocks)
 
 
@@ -114,9 +118,11 @@ def _by_hand(outputs: Outputs) -> Iterator[str]:
 
 
 def _splits(counts: Doc) -> Iterator[Block]:
-    rows = [[split, *(wording.count(counts[split].number(name)) for name in _SPLITS)] for split in counts]
+    shown = [name for name in _SPLITS if any(name in counts[split] for split in counts)]
+    rows = [[split, *(wording.count(counts[split].number(name)) for name in shown)] for split in counts]
     if rows:
-        yield Table("Splits; backgrounds are images without a box", ["split", *_SPLITS], rows, range(1, 5))
+        told = "Splits; backgrounds are images without a box" if "backgrounds" in shown else "Splits"
+        yield Table(told, ["split", *shown], rows, range(1, len(shown) + 1))
 
 
 def _findings(checked: Doc, counted: Doc) -> Iterator[Block]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from containerid.config import architectures
+from containerid.config.trainers import is_timm
 from containerid.job import RESULT_FILE
 
 METADATA_FILE = "metadata.json"
@@ -136,10 +137,19 @@ class Outputs:
         return {**self.metadata["metrics"].numbers(), **self.result["metrics"].numbers()}
 
     @property
+    def architecture(self) -> str:
+        """The model's name."""
+        return self.metadata.text("architecture") or self.params["model"].text("architecture")
+
+    @property
     def classifies(self) -> bool:
         """The model tells classes of images, and finds no boxes."""
-        named = self.metadata.text("architecture") or self.params["model"].text("architecture")
-        return (self.evaluation.text("task") or architectures.task(named)) == architectures.CLASSIFY
+        return (self.evaluation.text("task") or architectures.task(self.architecture)) == architectures.CLASSIFY
+
+    @property
+    def of_timm(self) -> bool:
+        """It is one that timm has trained."""
+        return is_timm(self.architecture)
 
     def text(self, key: str) -> str:
         """What the first document that knows it says."""

@@ -250,7 +250,7 @@ def _speed(outputs: Outputs) -> Iterator[Block]:
         ("measured on", " at ".join(filter(None, [speed.text("hardware"), f"{size:.0f} px" if size else ""]))),
         ("weights", wording.size(model.number("bytes"))),
         ("parameters", f"{parameters / 1e6:.2f} million" if parameters else ""),
-        ("work an image", f"{gflops:.1f} GFLOPs" if gflops else ""),
+        ("work an image", f"{gflops:.{1 if gflops >= 1 else 2}f} GFLOPs" if gflops else ""),
     ]
     if any(value for _, value in rows):
         yield Facts(rows)

@@ -58,12 +58,10 @@ def _status(outputs: Outputs) -> Cell:
 
 
 def _subtitle(outputs: Outputs) -> str:
-    metadata = outputs.metadata
-    model = metadata.text("architecture") or outputs.params["model"].text("architecture")
     experiment, project = outputs.text("experiment"), outputs.text("project")
     parts = (
         _trained(outputs),
-        model,
+        outputs.architecture,
         f"experiment {experiment}" if experiment else "",
         f"project {project}" if project else "",
     )

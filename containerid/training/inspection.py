@@ -77,6 +77,9 @@ def _inspect_classifier(content: dict[str, Any]) -> dict[str, Any]:
     import timm
     import torch
 
+    from containerid.training.classify.model import leave_a_processor
+
+    leave_a_processor()
     name, names, size = str(content["architecture"]), [str(each) for each in content["names"]], int(content["imgsz"])
     if not timm.is_model(name):  # a name such as `hf-hub:…` would fetch what it names
         raise RuntimeError(f"timm {timm.__version__} has no model {name[:60]}")

@@ -208,3 +208,40 @@ class Read(HTMLParser):
     def handle_data(self, data: str) -> None:
         if "style" not in self._open:
             self.text += data
+
+
+def leave_classifier(folder: Path, architecture: str = "timm/resnet18") -> Path:
+    """The same of a run that has trained a classifier, one of whose classes is called `background`."""
+    names = ("alpha", "background")
+    share = {"value": 0.9, "low": 0.81, "high": 0.96}
+    gates = [{"metric": "val/accuracy_top1", "bound": 0.95, "kind": "at least", "value": 0.91, "met": False}]
+    metrics = {"val/accuracy_top1": 0.91, "test/accuracy_top1": 0.9, "test/accuracy_top5": 1.0, "speed/inference": 6.9}
+    evaluation = {
+        "task": "classify", "names": list(names), "images": 50, "best": {}, "operating": {}, "wanted_recall": None,
+        "per_class": [
+            {"index": 0, "name": "alpha", "images": 20, "precision": 0.95, "recall": 0.9, "f1": 0.92},
+            {"index": 1, "name": "background", "images": 30, "precision": 0.87, "recall": 0.9, "f1": 0.88},
+        ],
+        "confusion": {"names": list(names), "matrix": [[18, 3], [2, 27]]},
+        "curves": {"confidence": [0.0, 0.5, 1.0], "answered": [1.0, 0.9, 0.0], "accuracy": [0.9, 0.95, None]},
+        "intervals": {
+            "accuracy_top1": share, "accuracy_top5": None, "per_class": [{"precision": None, "recall": share}] * 2,
+        },
+        "mistakes": {
+            "images_with_errors": 5, "sure": 2,
+            "worst": [
+                {
+                    "image": "test/alpha/7.jpg", "score": 0.9, "true": "alpha", "predicted": "background",
+                    "confidence": 0.93, "chance": 0.03, "picture": "test/worst/01.jpg", "width": 96, "height": 64,
+                },
+            ],
+        },
+    }  # fmt: skip
+    metadata = {"architecture": architecture, "metrics": metrics, "gates": gates, "best_epoch": 3}
+    leave(folder, metadata=metadata, result={"metrics": metrics}, evaluation=evaluation)
+    checked = {"splits": {"train": {"images": 90, "classes": 2}}, "classes": dict.fromkeys(names, 45), "findings": []}
+    (folder / "data-check.json").write_text(json.dumps(checked), encoding="utf-8")
+    rows = "".join(f"{epoch},{0.7 + epoch / 20},1.0,{1 / epoch},0.5\n" for epoch in range(1, 5))
+    head = "epoch,metrics/accuracy_top1,metrics/accuracy_top5,train/loss,val/loss\n"
+    (folder / "results.csv").write_text(head + rows, encoding="utf-8")
+    return folder

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 from fakes.browsers import CONTRAST, STRUCTURE, browser
-from fakes.reports import HOSTILE, leave
+from fakes.reports import HOSTILE, leave, leave_classifier
 
 from containerid.report import compare as comparison
 from containerid.report import page as pages
@@ -28,6 +28,7 @@ def folder(tmp_path_factory):
     second = leave(folder / "b", run="exp002-20261121-090000-def456", metadata={"params": {"training": {"epochs": 9}}})
     report.write(first)
     report.write(second)
+    report.write(leave_classifier(folder / "sorted"))
     both = comparison.compare([read(first), read(second)])
     pages.write(folder / "compared.html", comparison.compose(both))
     (folder / "failed").mkdir()
@@ -68,7 +69,7 @@ class Look:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [NARROW, WIDE])
-@pytest.mark.parametrize("name", ["a/report.html", "compared.html", "failed/report.html"])
+@pytest.mark.parametrize("name", ["a/report.html", "sorted/report.html", "compared.html", "failed/report.html"])
 def test_a_page_reads_well_at_any_width_by_day_and_by_night(chromium, folder, name, width, scheme):
     with Look(chromium, folder / name, width, scheme) as look:
         found = look.page.evaluate(STRUCTURE)

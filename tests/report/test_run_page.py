@@ -2,7 +2,7 @@ import json
 import shutil
 
 import pytest
-from fakes.reports import HOSTILE, Read, leave
+from fakes.reports import HOSTILE, Read, leave, leave_classifier
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -30,6 +30,25 @@ def test_the_page_of_a_run_tells_all_that_it_left(tmp_path):
         assert told in page.text, told
     links = [each["href"] for each in page.tags["a"] if not each["href"].startswith("#")]
     assert links == ["https://wandb.example/doors/runs/1"]
+
+
+def test_the_page_of_a_classifier_speaks_of_images_and_of_no_boxes(tmp_path):
+    page = made(leave_classifier(tmp_path / "out"))
+    for told in (
+        "95 %: 0.810–0.960", "recall is the share of its images that are right", "0.900 0.810–0.960",
+        "Accuracy over confidence", "5 of 50 images are taken for another class, 2 of them at a confidence over 0.8",
+        "alpha, taken for background", "Images a class, all splits", "Accuracy of validation", "best: 3",
+        "cid model runs/", "What timm was given", "val accuracy, top 1 is 0.910, not ≥ 0.95.",
+    ):  # fmt: skip
+        assert told in page.text, told
+    for foreign in ("box", "mAP", "Ultralytics", "nothing there", "not seen", "yolo predict"):
+        assert foreign not in page.text, foreign
+
+
+def test_a_classifier_of_ultralytics_is_used_with_ultralytics(tmp_path):
+    page = made(leave_classifier(tmp_path / "out", "yolo11n-cls"))
+    assert "yolo predict model=runs/" in page.text
+    assert "What Ultralytics was given" in page.text
 
 
 def test_the_confidence_that_an_interval_has_is_given_to_its_own_metric_alone(tmp_path):

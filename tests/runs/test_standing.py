@@ -52,3 +52,11 @@ def test_other_data_is_said():
     one, two = ({"data": {"digest": each * 64}} for each in "ab")
     assert str(stand(trained(2, 0.9, spec=two), [trained(1, 0.8, spec=one)])).endswith(", on other data")
     assert stand(trained(2, 0.9, spec=two), [trained(1, 0.8, spec={"data": {"digest": ""}})]).same_data
+
+
+def test_classifiers_are_compared_by_their_accuracy():
+    runs = [trained(number, 0) for number in (1, 2)]
+    for run, score in zip(runs, (0.9, 0.8), strict=True):
+        run.result.metrics.clear()
+        run.result.metrics["val/accuracy_top1"] = score
+    assert stand(runs[1], runs) == Standing("val/accuracy_top1", 0.8, 0.9, "a-1", True)

@@ -34,11 +34,11 @@ def prepare(session: Session) -> Any:
         near = get_close_matches(name, timm.list_models(), n=1)
         meant = f" (did you mean `{TIMM}{near[0]}`?)" if near else ""
         raise RunFailed(f"timm {timm.__version__} has no model {name}{meant}", hint="model.architecture in params.yaml")
-    _leave_a_processor()
+    leave_a_processor()
     return timm
 
 
-def _leave_a_processor() -> None:
+def leave_a_processor() -> None:
     """As Ultralytics does. Where every processor computes and another program wants one, all wait for the slowest."""
     import torch
 
