@@ -38,7 +38,7 @@ def cancel(
     screen.document(stopped.document())
     screen.say(f"stopped: {stopped.detail}" if stopped.how != "ended" else stopped.detail)
     show_run(screen, stopped.run)
-    if stopped.run.result and stopped.run.result.checkpoint:
+    if stopped.run.result and stopped.run.result.checkpoint and not stopped.run.diagnosis:
         screen.hint(f"  next: cid resume {stopped.run.run}")
 
 

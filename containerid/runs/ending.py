@@ -8,14 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from containerid.diagnosis import TIME_LIMIT, Diagnosis, diagnose
-from containerid.errors import NotFound, Refused
+from containerid.errors import NotFound, Refused, StillRunning
 from containerid.events import LogLine
 from containerid.job import CHECKPOINT_FILE, EPOCHS_FILE, MANIFEST_FILE, RESULT_FILE, Result, State, Status
 from containerid.platform import Backend
 from containerid.runs.registry import Run
+from containerid.runs.request import Request
 from containerid.runs.verdict import find_result, judge, read_result
 
-_FLAGS = {"kaggle": "--kaggle", "local": "--local", "rehearsal": "--rehearse"}
+_KILLED = ("killed", "host-memory", "cancelled")
+"""Classes of ends after which a checkpoint is as good as before; see `containerid.diagnosis`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,39 @@ def conclude(run: Run, backend: Backend, status: Status, seen: Iterable[LogLine]
         result = result or _cut_off(run, backend, reason)
         if result and result.checkpoint:
             found = replace(found, next=f"cid resume {run.run} --until-done, from its checkpoint; else: {found.next}")
+    if found and run.ours:
+        found = _advised(found, run, backend, result)
     return Ending(state, reason, result, found and found.addressed(run.run, command(run)))
+
+
+def _advised(found: Diagnosis, run: Run, backend: Backend, result: Result | None) -> Diagnosis:
+    """What comes next for this run: from its checkpoint where it has one, and nothing that it did just now."""
+    if found.kind in _KILLED:
+        kept = bool(result and result.checkpoint)
+        kept = kept or any(output.name == CHECKPOINT_FILE for output in backend.outputs(run.leg))
+        here = found.next.replace(", and look at the kernel's page on Kaggle", "") if run.backend == "local" else ""
+        other = here or found.next
+        return replace(found, next=f"cid resume {run.run}, from its checkpoint; else: {other}" if kept else other)
+    if found.kind == "exception" and run.backend != "kaggle":
+        return replace(found, next=f"mend it; then {command(run)}")
+    if found.kind == "exception" and run.experiment:
+        return replace(found, next=found.next.replace("--quick", f"-e {run.experiment} --quick"))
+    return found
+
+
+def must_have_ended(run: Run) -> None:
+    """Refuse what only a run with outputs can do.
+
+    Raises:
+        StillRunning: it has not ended.
+        NotFound: it has, without ever reaching its platform.
+    """
+    if not run.state.final and (run.ours or not run.handle):
+        hint = f"cid logs {run.run} -f, or cid status {run.run}" if run.handle else f"cid resume {run.run}"
+        raise StillRunning(f"{run.run} is {run.state}; its outputs appear when it ends", hint=hint)
+    if not run.handle:
+        why = f": {run.reason}" if run.reason else ""
+        raise NotFound(f"{run.run} was never submitted ({run.state}{why}): it has no outputs", hint=command(run))
 
 
 def _cut_off(run: Run, backend: Backend, reason: str) -> Result | None:
@@ -75,8 +109,7 @@ def _cut_off(run: Run, backend: Backend, reason: str) -> Result | None:
 
 def command(run: Run) -> str:
     """The command that submits another such run."""
-    words = ("cid train", _FLAGS.get(run.backend, "--kaggle"), f"-e {run.experiment}" if run.experiment else "")
-    return " ".join(filter(None, words))
+    return Request(backend=run.backend, experiment=run.experiment, quick=bool(run.spec.get("quick"))).command
 
 
 def _find_result(run: Run, backend: Backend, log: list[LogLine]) -> Result | None:

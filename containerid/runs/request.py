@@ -1,8 +1,12 @@
 """What the user asks for, before anything is looked at."""
 
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+
+FLAGS = {"kaggle": "--kaggle", "local": "--local", "rehearsal": "--rehearse"}
+"""By which option of `cid train` a backend is asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,3 +42,14 @@ class Request:
     wait: bool = False
     new: bool = False
     options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def command(self) -> str:
+        """The command that asks for the same training; options that only its platform understands are left out."""
+        flag = FLAGS.get(self.backend, "--kaggle")
+        words = ["cid", "train", flag, *(["-e", self.experiment] if self.experiment else [])]
+        words += [word for override in self.overrides for word in ("--set", override)]
+        words += ["--quick"] if self.quick else []
+        words += ["--device", self.device] if self.device != "auto" else []
+        words += ["--data", self.data] if self.data else []
+        return shlex.join(words)

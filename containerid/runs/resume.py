@@ -4,19 +4,29 @@ from dataclasses import replace
 
 from containerid.backends import open_backend
 from containerid.diagnosis import TIME_LIMIT
-from containerid.errors import CidError, NoCheckpoint, NotFound, Refused, RunFailed, SourcesRefused, UsageError
+from containerid.errors import (
+    CidError,
+    NoCheckpoint,
+    NotFound,
+    Refused,
+    RunFailed,
+    SourcesRefused,
+    StillRunning,
+    UsageError,
+)
 from containerid.events import Caution, Step
 from containerid.home import Home
 from containerid.job import NOT_ATTACHED, Leg, Past, State, Tell
 from containerid.outlook import Metered
 from containerid.platform import Backend
-from containerid.runs import legs, preflight
+from containerid.runs import intents, legs, preflight
 from containerid.runs.draft import Ask
+from containerid.runs.ending import command
 from containerid.runs.find import is_foreign, name_of
 from containerid.runs.intents import UNSENT
 from containerid.runs.registry import Registry, Run
 from containerid.runs.submit import go_on
-from containerid.runs.watch import watch
+from containerid.runs.watch import look, watch
 
 _STOPPED = (State.PAUSED, State.CANCELLED, State.FAILED)
 
@@ -36,10 +46,16 @@ def resume(run: Run, *, home: Home, tell: Tell | None = None, ask: Ask | None = 
 
     Raises:
         UsageError: there is nothing to go on with, or no checkpoint to go on from.
+        StillRunning: it goes on by itself.
         Refused: no place is free, or the hours that are left do not suffice; the run stays as it was.
     """
+    if run.ours and run.handle and not run.state.final:
+        run = look(run, home=home, tell=tell)
     if run.state in UNSENT:
         return go_on(run, home=home, tell=tell, ask=ask, wait=wait)
+    if run.ours and not run.state.final:
+        hint = f"cid logs {run.run} -f; cid cancel {run.run} stops it"
+        raise StillRunning(f"{run.run} is {run.state}: there is nothing to resume", hint=hint)
     if run.state not in _STOPPED or not run.ours or not run.handle:
         name = name_of(run)
         why = "no run of this registry" if is_foreign(run) else str(run.state)
@@ -104,7 +120,12 @@ def _next_leg(run: Run, home: Home, tell: Tell, ask: Ask | None, *, wait: bool) 
     _afford(run, backend, registry)
     if _was_cut_off(run):
         tell(Caution(f"the session was ended for its time; what came after epoch {_epochs(run)[0]} is done again"))
-    past = _past(run, backend, tell, carried=_found_nothing(run))
+    try:
+        past = _past(run, backend, tell, carried=_found_nothing(run))
+    except NoCheckpoint as error:
+        request = intents.request_of(registry, run)
+        error.hint = f"{request.command if request else command(run)} starts it anew"
+        raise
 
     def begin(run: Run, past: Past) -> Run:
         number = run.read_spec().leg + 1
