@@ -21,11 +21,12 @@ from containerid.runs import trees
 from containerid.runs.compare import outputs_of
 from containerid.runs.data import is_set
 from containerid.runs.draft import Ask
+from containerid.runs.ending import must_have_ended
 from containerid.runs.fetch import fetch
 from containerid.runs.registry import Registry, Run
 from containerid.runs.request import Request
 from containerid.runs.submit import submit
-from containerid.runs.watch import watch
+from containerid.runs.watch import look, watch
 
 _CHANGEABLE = ("training.device",)
 """Parameters that say on what to train."""
@@ -75,13 +76,19 @@ def reproduce(
         ask: as for `submit`.
 
     Raises:
+        StillRunning: it has not ended.
+        NotFound: it never reached its platform.
         UsageError: the run was made from no commit, or the data is gone or not the same.
         GitError: the commit is gone.
     """
     tell = tell or (lambda _: None)
+    run = look(run, home=home, tell=tell)
+    must_have_ended(run)
     if not run.spec.get("code", {}).get("sha"):
         raise UsageError(f"{run.run} was made from no commit: its code is not known", hint="git init, then cid train")
     outputs = outputs_of(run)
+    if not outputs.metrics:
+        tell(Caution(f"{run.run} {run.state} without metrics: there will be nothing to compare with"))
     data = _data(run, outputs, backend)
     folder = _checkout(run, home, tell)
     try:
@@ -166,7 +173,8 @@ def _data(run: Run, outputs: Outputs, backend: str) -> Path | None:
     if data.provider == "dvc" or (data.provider == "kaggle" and backend != "local"):
         return None
     what = f"{there[0]} is not what it was" if there else f"the data of {run.run} is gone"
-    raise UsageError(f"{what}: SHA-256 {wanted[:12]}… is wanted", hint=f"bring back {places[0]}, then cid reproduce")
+    hint = f"bring back {places[0]}, then cid reproduce {run.run}"
+    raise UsageError(f"{what}: SHA-256 {wanted[:12]}… is wanted", hint=hint)
 
 
 def _checkout(run: Run, home: Home, tell: Tell) -> Path:
