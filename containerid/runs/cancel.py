@@ -26,6 +26,16 @@ _ENDING = 120.0
 """Seconds that a platform has to end a session after it took the order."""
 
 
+_DELETED = "was deleted"
+"""What the history of a run says of its kernel, here and where `cid gc` takes it."""
+
+
+def deleted(run: Run, registry: Registry) -> str:
+    """What the history says about the deletion of a run's kernel; empty while cid has not deleted it."""
+    said = [reason for _, reason, _ in registry.transitions(run.run)] if run.ours else []
+    return next((reason for reason in reversed(said) if _DELETED in reason and run.handle in reason), "")
+
+
 class Control(Protocol):
     """The ways to stop a session on a platform; see `containerid.kaggle.control`."""
 
@@ -237,7 +247,7 @@ def delete(run: Run, *, home: Home, tell: Tell | None = None) -> Stopped:
         _must_exist(run, backend)
     number = run.read_spec().leg if run.ours else 1
     backend.control.delete(run.leg, run.run if run.ours else "", number)
-    detail = f"the kernel {run.handle} was deleted"
+    detail = f"the kernel {run.handle} {_DELETED}"
     if not run.ours:
         return Stopped(replace(run, state=State.CANCELLED, reason=detail), "deleted", detail)
     registry = Registry(home.registry)

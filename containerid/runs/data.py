@@ -99,5 +99,7 @@ def in_folder(path: Path) -> Data:
     from containerid.training.data import digest
 
     if not is_set(path):
-        raise UsageError(f"{path} holds no data.yaml", hint="cid train --data FOLDER, with data.yaml in it")
+        above = next((str(each) for each in path.parents if is_set(each)), "")
+        hint = f"the set is {above}" if above else "name the folder that holds data.yaml"
+        raise UsageError(f"{path} holds no data.yaml", hint=hint)
     return Data(provider="folder", source=str(path), digest=digest(path))

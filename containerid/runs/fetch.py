@@ -10,6 +10,8 @@ from containerid.errors import CidError, NotFound, OutputsUnverified, StillRunni
 from containerid.events import Caution, Step
 from containerid.home import Home
 from containerid.job import Tell
+from containerid.runs.cancel import deleted
+from containerid.runs.ending import must_have_ended
 from containerid.runs.find import name_of
 from containerid.runs.paths import Wish
 from containerid.runs.registry import Registry, Run
@@ -51,15 +53,15 @@ def fetch(
     """
     tell = tell or (lambda _: None)
     run = look(run, home=home, tell=tell)
+    must_have_ended(run)
     if not run.state.final:
-        raise StillRunning(
-            f"{run.run} is {run.state}; its outputs appear when it ends", hint=f"cid logs {name_of(run)} -f"
-        )
-    if not run.handle:
-        raise NotFound(f"{run.run} was never submitted ({run.state}): it has no outputs", hint=f"cid show {run.run}")
+        hint = f"cid logs {name_of(run)} -f"
+        raise StillRunning(f"{name_of(run)} is {run.state}; its outputs appear when it ends", hint=hint)
     backend = open_backend(run.backend, home)
     folder = to or Path(run.folder or Path.cwd()) / "runs" / run.run
     wish = Wish(tuple(include), tuple(exclude))
+    if gone := deleted(run, Registry(home.registry)):
+        return _what_is_here(run, folder, NotFound(gone), home, tell)
     log = at_once(lambda leg: list(backend.logs(leg, follow=False)), [run.leg], 1)
     try:
         delivery = bring(backend, run, folder, tell, wish)

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from containerid.errors import StillRunning, UsageError
+from containerid.errors import UsageError
 from containerid.report import run as pages
 from containerid.report.run import REPORT_FILE
+from containerid.runs.ending import must_have_ended
 from containerid.runs.registry import Run
 
 
@@ -13,11 +14,12 @@ def report(run: Run) -> tuple[Path, bool]:
 
     Raises:
         StillRunning: it has not ended.
+        NotFound: it never reached its platform.
         UsageError: its outputs are not here.
     """
     folder = Path(run.outputs) if run.outputs else None
-    if run.ours and not run.state.final and (folder is None or not folder.is_dir()):
-        raise StillRunning(f"{run.run} is {run.state}; its outputs appear when it ends", hint=f"cid fetch {run.run}")
+    if folder is None or not folder.is_dir():
+        must_have_ended(run)
     if folder is None or not folder.is_dir():
         raise UsageError(f"the outputs of {run.run} are not here", hint=f"cid fetch {run.run}")
     page = folder / REPORT_FILE

@@ -39,7 +39,7 @@ def upload(run: "Run", registry: "Registry", *, home: Home, tell: Tell) -> "Run"
     folder = _pending(run, registry)
     if folder is None:
         return run
-    later = f"wandb sync {folder}"
+    later = f"cid fetch {run.run}"
     key, program = _key(home), _program()
     if not key or not program:
         missing = "wandb login" if program else "pip install wandb"

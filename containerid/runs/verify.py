@@ -12,6 +12,7 @@ from containerid.crew import at_once
 from containerid.errors import NotFound, OutputsUnverified
 from containerid.home import Home
 from containerid.job import MANIFEST_FILE
+from containerid.runs.ending import must_have_ended
 from containerid.runs.find import name_of
 from containerid.runs.paths import PARTS_FOLDER, confine
 from containerid.runs.registry import Registry, Run
@@ -92,10 +93,13 @@ def verify(run: Run, *, home: Home) -> Findings:
     """Read a run's outputs again and compare them with its manifest; the registry keeps whether they are whole.
 
     Raises:
-        NotFound: they were never fetched.
+        StillRunning: it has not ended.
+        NotFound: they were never fetched, or it never reached its platform.
         OutputsUnverified: there is no manifest of this run beside them.
     """
     folder = Path(run.outputs)
+    if not run.outputs:
+        must_have_ended(run)
     if not run.outputs or not folder.is_dir():
         what = f"{folder} is gone" if run.outputs else f"the outputs of {name_of(run)} were not fetched yet"
         raise NotFound(what, hint=f"cid fetch {name_of(run)}")
