@@ -10,7 +10,7 @@ from fakes.reports import leave
 from fakes.repositories import project
 
 from containerid.home import Home
-from containerid.job import Spec
+from containerid.job import Leg, Spec, State
 from containerid.runs.registry import Registry, Run
 
 TRAINER = """
@@ -35,7 +35,8 @@ def ran(own_home, tmp_path):
         registry.add(Run(run=name, backend="local", project="doors", folder=str(tmp_path)))
         registry.set_spec(name, Spec(run=name))
         registry.set_outputs(name, leave(tmp_path / "runs" / name, run=name, **changes), verified=True)
-        return registry.get(name)
+        registry.set_leg(name, Leg("1", name))
+        return registry.move(name, State.FAILED)
 
     return make
 
@@ -69,7 +70,9 @@ def test_report_opens_the_page_in_the_browser_that_the_user_has(ran, cid, opened
 
 
 def test_report_of_outputs_that_are_not_here_names_the_command_that_brings_them(cid, own_home):
-    Registry(Home.of_user().registry).add(Run(run="exp001-1", backend="local"))
+    registry = Registry(Home.of_user().registry)
+    registry.add(Run(run="exp001-1", backend="local", state=State.SUCCEEDED))
+    registry.set_leg("exp001-1", Leg("1", "exp001-1"))
     said = cid("report", "exp001-1", "--json")
     assert said.code == 2
     assert said.document["error"]["hint"] == "cid fetch exp001-1"

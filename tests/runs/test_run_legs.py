@@ -296,8 +296,6 @@ def test_two_that_resume_at_once_begin_one_leg(home, run, platform):
 def test_until_done_and_the_exit_codes_on_the_command_line(cid, run, platform, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     begun = run(paused(2), paused(4), DONE)
-    said = cid("resume", begun.run, "--json")
-    assert said.code == 2, "it has not been looked at yet: it is queued"
     assert cid("status", begun.run, "--exit-code").code == 9
     run.backend.left = 0.1
     assert cid("resume", begun.run, "--until-done").code == 5

@@ -114,7 +114,7 @@ def test_a_server_that_refuses_leaves_a_fetched_run_and_the_command(
     run = fetch(ended, home=home, tell=told.append)
     (caution,) = cautions(told)
     assert "W&B: not uploaded (" in caution
-    assert "; later: wandb sync " in caution
+    assert caution.endswith(f"; later: cid fetch {NAME}")
     assert (run.verified, run.uploaded) == (True, None)
 
 
@@ -135,4 +135,4 @@ def test_without_wandb_one_line_says_what_to_install(ended: Run, home: Home, mon
     monkeypatch.setattr(shutil, "which", lambda _: None)
     told: list[Event] = []
     fetch(ended, home=home, tell=told.append)
-    assert steps(told)[0].startswith("recorded offline; pip install wandb, then: wandb sync ")
+    assert steps(told)[0] == f"recorded offline; pip install wandb, then: cid fetch {NAME}"

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from containerid.errors import CidError, NotFound, OutputsUnverified
+from containerid.job import State
 from containerid.runs.fetch import fetch
 from containerid.runs.find import find
 from containerid.runs.resume import resume
@@ -45,9 +46,9 @@ def test_a_link_in_place_of_a_file_is_not_the_file(fetched, home, tmp_path):
     assert verify(fetched, home=home).missing == ("results.csv",)
 
 
-def test_outputs_that_were_never_fetched_or_are_gone_are_said(submitted, fetched, home, tmp_path):
+def test_outputs_that_were_never_fetched_or_are_gone_are_said(submitted, fetched, home, registry, tmp_path):
     with pytest.raises(NotFound, match="not fetched"):
-        verify(submitted("exp002-1"), home=home)
+        verify(registry.move(submitted("exp002-1").run, State.SUCCEEDED), home=home)
     (tmp_path / "runs" / fetched.run).rename(tmp_path / "moved")
     with pytest.raises(NotFound, match="is gone"):
         verify(fetched, home=home)
