@@ -1,6 +1,8 @@
 """How promoted models look on the screen."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from shlex import quote
 
 from containerid.console import Screen
 from containerid.runs.model import Examined, Listed
@@ -14,13 +16,18 @@ _METRICS = ("val/mAP50", "test/mAP50", "val/accuracy_top1", "test/accuracy_top1"
 def show_promotion(screen: Screen, made: Promotion) -> None:
     """A version, and what others do to get it."""
     if not made.created:
-        screen.say(f"✓ {made.run} is {made.version} already")
+        sent = f", and is pushed to {made.remote} now" if made.remote else ""
+        later = f"; {made.later} pushes it where that lacks it" if made.later else ""
+        screen.say(f"✓ {made.run} is {made.version} already{sent}{later}")
         return
     screen.say(f"✓ {made.version}  {made.sha[:7]} on {made.branch}")
     screen.say(f"  {'model':<15} {made.path}/best.pt")
     screen.say(f"  {'dvc':<15} {made.storage or 'not pushed: dvc push'}")
-    screen.say(f"  {'git':<15} {made.remote or f'not pushed: git push REMOTE {made.branch} {made.version}'}")
-    screen.hint(f"  next: cid model {made.version}; elsewhere: git pull && dvc pull {made.path}/best.pt")
+    kept = f"not pushed: cid promote {made.run} does it, or {made.later}" if made.later else "git has no remote"
+    screen.say(f"  {'git':<15} {made.remote or kept}")
+    there = "" if Path.cwd().resolve().is_relative_to(Path(made.root).resolve()) else f"cd {quote(made.root)} && "
+    others = f"; elsewhere: git pull && dvc pull {made.path}/best.pt" if made.remote else ""
+    screen.hint(f"  next: {there}cid model {made.version}{others}")
 
 
 def show_models(screen: Screen, models: Sequence[Listed]) -> None:

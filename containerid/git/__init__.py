@@ -190,6 +190,10 @@ class Repository:
         """Take such a folder away again. Raises GitError when it stays."""
         checkout.remove(self._git, folder)
 
+    def is_past(self, sha: str) -> bool:
+        """Whether a commit is HEAD or one before it."""
+        return self._git.ask("merge-base", "--is-ancestor", sha, "HEAD").good
+
     def tags(self) -> list[Tag]:
         """The annotated tags, the newest first."""
         return tags.listed(self._git)

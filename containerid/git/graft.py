@@ -138,15 +138,15 @@ def check(plumbing: Plumbing, graft: Graft, remote: Remote, allow: tuple[str, ..
 
 
 def publish(plumbing: Plumbing, graft: Graft, remote: Remote) -> None:
-    """Push the commit to the branch, and the tag with it: both or neither.
+    """Push the commit to the branch, where there is one, and the tag with it: both or neither.
 
     Raises:
         GitError: the remote took neither.
     """
+    branch = [f"{graft.sha}:refs/heads/{remote.branch or graft.branch}"] if graft.branch else []
     answer = plumbing.ask(
         "-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60",
-        "push", "--porcelain", "--atomic", "--", remote.place,
-        f"{graft.sha}:refs/heads/{remote.branch or graft.branch}", f"{graft.mark}:refs/tags/{graft.tag}",
+        "push", "--porcelain", "--atomic", "--", remote.place, *branch, f"{graft.mark}:refs/tags/{graft.tag}",
         timeout=_PUSHING, hooks=True,
     )  # fmt: skip
     if not answer.good:

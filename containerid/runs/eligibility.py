@@ -9,6 +9,7 @@ from containerid.git import Repository
 from containerid.home import Home
 from containerid.job import MANIFEST_FILE, State
 from containerid.runs.registry import Run
+from containerid.runs.standing import METRICS
 from containerid.runs.verify import Entry, read_manifest, verify
 from containerid.versioned import FILES, dvc_files
 
@@ -49,6 +50,14 @@ def passed(run: Run) -> bool:
     return bool(run.ours and run.verified and run.state is State.SUCCEEDED and gates and not spec.get("quick"))
 
 
+def unproven(run: Run) -> str:
+    """What speaks against a model that no gate has looked at; empty where nothing does."""
+    metrics = run.result.metrics if run.result else {}
+    none = next((name for name in METRICS if metrics.get(name) == 0), "")
+    gated = run.spec.get("params", {}).get("gates")
+    return f"no gate has looked at this model, and its {none} is 0" if none and not gated else ""
+
+
 def refuse_unsafe(repository: Repository, project: Path, paths: Sequence[str]) -> None:
     """Refuse to write over what would be lost.
 
@@ -82,5 +91,8 @@ def _refuse_unknown(file: Path, path: str, project: Path) -> None:
     if not file.exists():
         return
     recorded = tracked.hash_of(file, project)
-    if not recorded or tracked.md5_of(file) != recorded:
-        raise GitError(f"{path} is there, and is not what DVC has", hint=f"dvc add {path}, or move it away")
+    if recorded == tracked.md5_of(file):
+        return
+    # Adding what was changed would make a version of it.
+    mend = f"dvc checkout --force {file}.dvc" if recorded else f"dvc add {file}"
+    raise GitError(f"{path} is there, and is not what DVC has", hint=f"{mend}, or move it away")

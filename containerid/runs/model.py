@@ -145,9 +145,9 @@ def _fetched(repository: Repository, tag: Tag, scratch: Path) -> Path:
 def _examine(path: Path, recorded: str, version: str) -> Examined:
     md5 = tracked.md5_of(path)
     if recorded and md5 != recorded:
-        raise OutputsUnverified(
-            f"{path} is not what DVC has: MD5 {md5}, recorded {recorded}", hint="dvc checkout, or dvc pull"
-        )
+        pointer = _pointer(path)
+        mend = f"dvc checkout --force {pointer}; dvc pull --force {pointer} where the cache here lacks it"
+        raise OutputsUnverified(f"{path} is not what DVC has: MD5 {md5}, recorded {recorded}", hint=mend)
     found = _inspect(path)
     if "error" in found:
         raise OutputsUnverified(

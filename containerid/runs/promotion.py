@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from containerid.errors import CidError, GitError, UsageError
 from containerid.events import Caution, Planned, Step
-from containerid.git import Graft, Remote, Repository
+from containerid.git import Graft, Remote, Repository, Tag
 from containerid.home import Home
 from containerid.job import Tell
 from containerid.runs.draft import Ask
-from containerid.runs.eligibility import checked, content, passed, refuse_unsafe
+from containerid.runs.eligibility import checked, content, passed, refuse_unsafe, unproven
 from containerid.runs.lock import locked
+from containerid.runs.overdue import Overdue
 from containerid.runs.registry import Run
 from containerid.runs.rollback import Intent, Journal
 from containerid.runs.stage import Edit, Stage, Storage, absent, storage
@@ -36,6 +37,8 @@ class Promotion:
         storage: where DVC has sent it; empty when nothing was sent.
         remote: where git has pushed commit and tag; empty when nothing was pushed.
         created: it was made now; else the run had been promoted before.
+        later: the command that pushes what was not pushed; empty where git has no remote, or has it all.
+        root: the work tree of its repository.
     """
 
     version: str
@@ -46,6 +49,8 @@ class Promotion:
     storage: str = ""
     remote: str = ""
     created: bool = True
+    later: str = ""
+    root: str = ""
 
     def document(self) -> dict[str, Any]:
         """As JSON."""
@@ -65,6 +70,12 @@ class _Work:
     tell: Tell
     remote: Remote | None = None
     manifest: Mapping[str, Entry] = field(default_factory=dict)
+
+    @property
+    def elsewhere(self) -> str:
+        """The root of the repository, where the user stands outside of it; else empty."""
+        root = self.repository.root.resolve()
+        return "" if Path.cwd().resolve().is_relative_to(root) else str(root)
 
     @property
     def path(self) -> str:
@@ -124,9 +135,11 @@ def promote(
     )  # fmt: skip
     with locked(journal.lock, lambda: tell(Step("waiting", "for another promotion in this repository"))):
         journal.recover(tell)
-        if (before := _before(repository, run)) and not major:
-            return before
-        return _promote(replace(work, remote=repository.remote(project.git.remote or "")), ask, major=major)
+        work = replace(work, remote=repository.remote(project.git.remote or ""))
+        before = _before(repository, run)
+        if before and not major:
+            return _again(work, before, ask)
+        return _promote(work, ask, major=major, before=before.name if before else "")
 
 
 def recover(folder: Path, home: Home, tell: Tell) -> bool:
@@ -158,21 +171,34 @@ def after_fetch(run: Run, home: Home, tell: Tell) -> Promotion | None:
         return None
 
 
-def _before(repository: Repository, run: Run) -> Promotion | None:
-    for tag in repository.tags():
-        said = facts(tag)
-        if said.get("run") == run.run and Version.read(tag.name):
-            return Promotion(tag.name, run.run, tag.commit, "", said.get("path", ""), created=False)
-    return None
+def _before(repository: Repository, run: Run) -> Tag | None:
+    found = (tag for tag in repository.tags() if Version.read(tag.name))
+    return next((tag for tag in found if facts(tag).get("run") == run.run), None)
 
 
-def _promote(work: _Work, ask: Ask | None, *, major: bool) -> Promotion:
+def _again(work: _Work, tag: Tag, ask: Ask | None) -> Promotion:
+    """A run that was promoted before; what was not pushed then is pushed now."""
+    path, root = facts(tag).get("path", ""), str(work.repository.root)
+    made = Promotion(tag.name, work.run.run, tag.commit, "", path, created=False, root=root)
+    if not work.remote:
+        return made
+    if not work.push:
+        return replace(made, later=f"cid promote {work.run.run}")
+    paths = tuple(f"{path}/{PurePosixPath(each).name}" for each in work.paths)
+    overdue = Overdue(
+        tag=tag, paths=paths, repository=work.repository, remote=work.remote, project=work.project.folder,
+        allow=tuple(work.project.git.allow),
+    )  # fmt: skip
+    return replace(made, remote=work.remote.label) if overdue.send(work.tell, ask) else made
+
+
+def _promote(work: _Work, ask: Ask | None, *, major: bool, before: str) -> Promotion:
     work.repository.ready()
     refuse_unsafe(work.repository, work.project.folder, work.paths)
     version = str(_version(work, major=major))
     store = storage(work.repository, work.project.folder, work.home.folder("storage", work.project.name))
-    _show(work, version, store)
-    if ask and not ask(f"make {version}?"):
+    _show(work, version, store, before)
+    if ask and not ask(f"make {version}{work.elsewhere and f' in {work.elsewhere}'}?"):
         raise UsageError("not promoted", hint="-y answers yes")
     stage = Stage.beside(work.project.folder, work.repository.root)
     intent = Intent(stage=str(stage.folder))
@@ -189,7 +215,11 @@ def _promote(work: _Work, ask: Ask | None, *, major: bool) -> Promotion:
         raise GitError(f"{made.branch} moved meanwhile; nothing was promoted", hint=f"cid promote {work.run.run}")
     work.tell(Step("promoted", version))
     where = work.remote.label if intent.pushed and work.remote else ""
-    return Promotion(version, work.run.run, made.sha, made.branch, work.path, store.url if work.push else "", where)
+    remote = work.remote
+    later = f"git push {remote.name or remote.label} {made.branch} {version}" if remote and not where else ""
+    sent = store.url if work.push else ""
+    root = str(work.repository.root)
+    return Promotion(version, work.run.run, made.sha, made.branch, work.path, sent, where, later=later, root=root)
 
 
 def _make(work: _Work, stage: Stage, version: str, store: Storage) -> tuple[Intent, Graft]:
@@ -246,16 +276,21 @@ def _version(work: _Work, *, major: bool) -> Version:
     return following(names, kind, work.run.experiment, datetime.now(UTC).strftime("%Y%m%d"), major=major)
 
 
-def _show(work: _Work, version: str, store: Storage) -> None:
+def _show(work: _Work, version: str, store: Storage, before: str) -> None:
     where = "nowhere: --no-push" if not work.push else "nowhere: git has no remote"
     rows = (
         ("version", version),
         ("run", work.run.run),
+        *([("repository", work.elsewhere)] if work.elsewhere else []),
         ("files", ", ".join(work.paths)),
         ("dvc", store.url if work.push else "the cache here: --no-push"),
         ("git", f"{work.remote.branch}, {version} to {work.remote.label}" if work.push and work.remote else where),
     )
     work.tell(Planned(rows, title="promotion"))
+    if before:
+        work.tell(Caution(f"{work.run.run} is {before} already: {version} will be the very same weights"))
+    if told := unproven(work.run):
+        work.tell(Caution(told))
     if store.edits:
         begun = "DVC is set up, and " if store.begins else ""
         told = f"{begun}models are kept in {store.url}, on this machine alone: no DVC remote was named"

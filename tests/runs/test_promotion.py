@@ -1,6 +1,7 @@
 import json
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from fakes.models import Studio
 
 from containerid import runs
 from containerid.errors import GitError, NotFound, OutputsUnverified, RunFailed, SecretFound, UsageError
+from containerid.events import Caution
 from containerid.job import State
 from containerid.runs import promotion
 from containerid.runs.registry import Registry
@@ -110,6 +112,87 @@ def test_without_a_remote_or_told_not_to_push_everything_stays_here(studio):
     other = promote(studio, studio.run("exp001-2", content=b"others"))
     assert other.remote == ""
     assert other.storage.endswith("/storage/doors")
+
+
+def test_what_was_not_pushed_is_pushed_when_the_run_is_promoted_again(studio):
+    run = studio.run()
+    made = promote(studio, run, push=False)
+    assert made.later == f"git push origin main {made.version}"
+    studio.project.commit("later.py", "later = 1\n")
+    told, asked = [], []
+    again = promote(studio, run, tell=told.append, ask=lambda question: not asked.append(question))
+    assert (again.version, again.created, again.remote) == (made.version, False, "origin")
+    assert asked == [f"push {made.version} to origin?"]
+    refs = studio.project.remote_refs()
+    assert refs["refs/heads/main"] == made.sha, "what the user has committed since stays here"
+    assert refs[f"refs/tags/{made.version}"] == studio.project.git("rev-parse", made.version)
+    assert any(getattr(event, "name", "") == "dvc push" for event in told)
+    assert promote(studio, run, ask=lambda _: pytest.fail("there is nothing to push")).remote == ""
+
+
+def test_a_commit_that_the_remote_has_already_needs_its_tag_alone(studio):
+    run = studio.run()
+    made = promote(studio, run, push=False)
+    studio.project.commit("later.py", "later = 1\n")
+    studio.project.git("push", "-q")
+    before = studio.project.remote_refs()
+    assert promote(studio, run).remote == "origin"
+    assert {*studio.project.remote_refs().items()} - {*before.items()} == {
+        (f"refs/tags/{made.version}", studio.project.git("rev-parse", made.version))
+    }
+
+
+def test_another_model_in_its_place_is_not_pushed_for_the_one_that_was_not(studio):
+    run = studio.run()
+    made = promote(studio, run, push=False)
+    promote(studio, studio.run("exp001-2", content=b"others"), push=False)
+    with pytest.raises(GitError, match="another model by now") as error:
+        promote(studio, run)
+    assert error.value.hint == f"dvc push --all-tags, then git push origin {made.version}"
+
+
+def test_what_was_never_pushed_is_said_with_the_remotes_own_name(studio, cid, monkeypatch):
+    monkeypatch.setenv("CID_HOME", str(studio.home.root))
+    monkeypatch.chdir(studio.root)
+    studio.run()
+    studio.project.git("remote", "rename", "origin", "upstream")
+    said = cid("promote", "exp001-1", "-y", "--no-push")
+    assert "or git push upstream main detection_v1.0_" in said.out
+    assert "elsewhere" not in said.err
+    studio.project.git("remote", "remove", "upstream")
+    studio.run("exp001-2", content=b"others")
+    said = cid("promote", "exp001-2", "-y")
+    assert "git has no remote" in said.out
+    assert "elsewhere" not in said.err
+
+
+def test_a_promotion_in_another_repository_names_it_and_what_comes_next_works_from_here(
+    studio, cid, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("CID_HOME", str(studio.home.root))
+    monkeypatch.chdir(tmp_path)
+    run, asked = studio.run(), []
+    with pytest.raises(UsageError, match="not promoted"):
+        promote(studio, run, ask=asked.append)
+    assert asked[0].endswith(f" in {studio.root}?")
+    said = cid("promote", "exp001-1", "-y")
+    assert f"  repository  {studio.root}\n" in said.err
+    assert f"next: cd {studio.root} && cid model detection_v1.0_" in said.err
+    monkeypatch.chdir(studio.root)
+    studio.run("exp001-2", content=b"others")
+    said = cid("promote", "exp001-2", "-y")
+    assert "repository" not in said.err
+    assert "next: cid model detection_v1.1_" in said.err
+
+
+def test_the_same_weights_again_and_a_model_that_found_nothing_are_said_in_the_plan(studio):
+    run, told = studio.run(), []
+    first = promote(studio, run)
+    Registry(studio.home.registry).set_result(run.run, replace(run.result, metrics={"val/mAP50": 0.0}))
+    promote(studio, Registry(studio.home.registry).get(run.run), major=True, tell=told.append)
+    cautions = [event.text for event in told if isinstance(event, Caution)]
+    assert f"exp001-1 is {first.version} already" in cautions[0]
+    assert cautions[1] == "no gate has looked at this model, and its val/mAP50 is 0"
 
 
 def test_what_the_user_has_added_to_the_ignore_file_is_kept_and_not_committed(studio):
