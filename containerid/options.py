@@ -30,7 +30,9 @@ RunArg = Annotated[
     typer.Argument(metavar="[SLUG]", help="Run id or its start, experiment, slug, owner/slug, URL; the latest here."),
 ]
 RunsArg = Annotated[list[str] | None, typer.Argument(metavar="[SLUG]…", help="Runs as elsewhere; all that are active.")]
-ExperimentOption = Annotated[str, typer.Option("--experiment", "-e", help="Its name in params.yaml.", metavar="NAME")]
+ExperimentOption = Annotated[
+    str | None, typer.Option("--experiment", "-e", help="Its name in params.yaml.", metavar="NAME")
+]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a parameter: training.epochs=12.")
 ]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @command(app, "params")
-def params(screen: "Screen", experiment: o.ExperimentOption = "", sets: o.SetOption = None) -> None:
+def params(screen: "Screen", experiment: o.ExperimentOption = None, sets: o.SetOption = None) -> None:
     """Print an experiment's parameters, merged.
 
     Without -e, every experiment is checked first.
@@ -26,11 +26,11 @@ def params(screen: "Screen", experiment: o.ExperimentOption = "", sets: o.SetOpt
     from containerid import config
 
     project = config.load(config.find(Path.cwd()))
-    if not experiment:
+    if experiment is None:
         project.check()
     for warning in project.warnings():
         screen.tell(Caution(warning))
-    merged = project.params(experiment or None, tuple(sets or ()))
+    merged = project.params(experiment, tuple(sets or ()))
     screen.document(merged.to_dict())
     screen.say(yaml.safe_dump(merged.to_dict(), sort_keys=False, allow_unicode=True).rstrip())
 

@@ -20,7 +20,7 @@ def train(  # noqa: PLR0913, PLR0917
     kaggle: o.KaggleOption = False,
     local: o.LocalOption = False,
     rehearse: o.RehearseOption = False,
-    experiment: o.ExperimentOption = "",
+    experiment: o.ExperimentOption = None,
     sets: o.SetOption = None,
     quick: o.QuickOption = False,
     data: o.DataOption = "",
@@ -104,7 +104,7 @@ def _request(asked: dict[str, Any], backend: str) -> "Request":
     given |= {"public": asked["public"] or None, "session_limit": o.seconds(limit) if limit else None}
     return Request(
         backend=backend,
-        experiment=asked["experiment"] or None,
+        experiment=asked["experiment"],
         overrides=tuple(asked["sets"] or ()),
         git=asked["git"] or None,
         options={name: value for name, value in given.items() if value not in {None, "", ()}},

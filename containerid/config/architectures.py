@@ -6,7 +6,7 @@ from itertools import product
 from pathlib import Path
 
 from containerid.config.arguments import Wrong
-from containerid.config.rules import suggestion
+from containerid.config.rules import shown, suggestion
 from containerid.config.trainers import is_timm
 
 CLASSIFY = "classify"
@@ -81,6 +81,8 @@ def check(name: str, pretrained: object) -> Wrong | None:
         name: the architecture.
         pretrained: as it stands in the file: true, false or the path of weights.
     """
+    if isinstance(pretrained, str) and not pretrained.endswith(".pt"):
+        return Wrong("pretrained", f"must be true, false or the path of a `.pt` file, not {shown(pretrained)}")
     if is_file(name):
         return _file(name, pretrained)
     if name not in WEIGHTS | BUILDABLE:

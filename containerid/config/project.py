@@ -18,6 +18,7 @@ from containerid.config.layers import Layer, merge, of_file, of_option
 from containerid.config.params import Params
 from containerid.config.rules import Rule, duration, flag, nothing, slug, suggestion, word
 from containerid.config.sections import Name, Section, Words, obeys, row
+from containerid.config.shapes import shape
 from containerid.config.versioning import Versioning
 from containerid.config.yamlfile import LARGEST, Document, read
 from containerid.errors import ConfigError, UsageError
@@ -28,14 +29,6 @@ FILE = "params.yaml"
 def _sources(example: str, parts: str) -> BeforeValidator:
     rule = slug(example, parts)
     return obeys(row(rule, says=f"a list, each item {rule.says}"))
-
-
-def _accelerator(value: Any) -> str:
-    if not isinstance(value, str) or not value.isalnum():
-        raise ValueError
-    if value.lower() == "nvidiateslap100":
-        raise ValueError
-    return "NvidiaTeslaT4" if value.lower() == "nvidiateslat4" else value
 
 
 class Kaggle(Section):
@@ -50,7 +43,7 @@ class Kaggle(Section):
 
     username: Name = None
     accelerator: Annotated[
-        str, obeys(Rule("one of Kaggle's machine shapes such as `NvidiaTeslaT4` (the P100 is retired)", _accelerator))
+        str, obeys(Rule("one of Kaggle's machine shapes such as `NvidiaTeslaT4` (the P100 is retired)", shape))
     ] = "NvidiaTeslaT4"
     gpu: Annotated[bool, obeys(flag())] = True
     internet: Annotated[bool, obeys(flag())] = True
@@ -125,7 +118,7 @@ class Project(Section):
             UsageError: there is none of this name.
             ConfigError: `default_experiment` names none that there is.
         """
-        if experiment and experiment not in self.experiments:
+        if experiment is not None and experiment not in self.experiments:
             raise _no_such(experiment, list(self.experiments))
         if not experiment and self._default:
             raise refusal(self._default)

@@ -24,6 +24,8 @@ def found(params: "Params") -> Iterator[str]:
 
 def _training(params: "Params") -> Iterator[str]:
     training = params.training
+    if training.learning_rate == 0:
+        yield "training.learning_rate is 0: nothing will be learnt"
     rate = 0.01 if training.learning_rate is None else training.learning_rate
     if training.optimizer in _ADAPTIVE and rate > 0.005:
         yield f"training.learning_rate {rate:g} is high for {training.optimizer}; 0.001 is usual"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
+from containerid.config.shapes import RETIRED, SHAPES, shape
 from containerid.errors import UsageError
 from containerid.job import Spec
 
@@ -45,7 +46,17 @@ class KaggleSettings:
         given: dict[str, Any] = {name: value for name, value in options.items() if name in known and value is not None}
         for name, value in given.items():
             given[name] = tuple(value) if isinstance(value, list) else value
+        if "accelerator" in given:
+            given["accelerator"] = _shape(given["accelerator"])
         return cls(**given)
+
+
+def _shape(name: str) -> str:
+    try:
+        return shape(name)
+    except ValueError:
+        reason = "the P100 is retired" if name.lower() == RETIRED else "that is no name"
+        raise UsageError(f"--accelerator {name}: {reason}", hint=f"--accelerator {SHAPES[0]}") from None
 
 
 def rows(spec: Spec, settings: KaggleSettings, metadata: Mapping[str, Any], size: int) -> tuple[tuple[str, str], ...]:

@@ -5,7 +5,9 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from containerid.errors import CidError, NotFound, Refused, Unreachable
+from containerid.config.rules import suggestion
+from containerid.config.shapes import SHAPES
+from containerid.errors import CidError, NotFound, Refused, Unreachable, UsageError
 from containerid.job import Spec
 from containerid.kaggle.answers import moment
 from containerid.kaggle.refusals import without_competitions
@@ -61,6 +63,8 @@ def _session(api: "Kaggle", name: str, gpu: bool | None, run: str) -> Session | 
 
 def inspect(api: "Kaggle", owner: str, settings: "KaggleSettings", spec: Spec) -> Iterator[Finding]:
     """What the kernel will attach: each is there, ready, and the user's to use. A kernel that is kept is at rest."""
+    if spec.gpu:
+        yield from machine(settings.accelerator)
     if settings.slug:
         yield _kept(api, f"{owner}/{settings.slug}")
     datasets = [*settings.dataset_sources, *([spec.data.source] if spec.data.provider == "kaggle" else [])]
@@ -70,6 +74,14 @@ def inspect(api: "Kaggle", owner: str, settings: "KaggleSettings", spec: Spec) -
         yield _kernel(api, name)
     for name in settings.competition_sources:
         yield _competition(api, name)
+
+
+def machine(name: str) -> Iterator[Finding]:
+    """What speaks against a machine shape: Kaggle may have made a new one, or take its usual machine and say nothing."""
+    if name not in SHAPES:
+        message = f"Kaggle is not known to have a machine {name}{suggestion(name, SHAPES)}"
+        fault = UsageError(message, hint=f"one of {', '.join(SHAPES)}")
+        yield Finding("accelerator", f"{name} is NOT known", fault, doubt=True)
 
 
 def _kept(api: "Kaggle", name: str) -> Finding:

@@ -1,7 +1,7 @@
 """A request that has been looked at: settings read, data located, a name found. Nothing is written anywhere."""
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from containerid.events import Caution
 from containerid.home import Home
 from containerid.job import Code, Data, Publish, Spec, State, Tell
 from containerid.platform import Backend
-from containerid.runs import publication
+from containerid.runs import foresight, publication
 from containerid.runs.data import locate
 from containerid.runs.registry import Run, now
 from containerid.runs.request import Request
@@ -153,7 +153,6 @@ def look_at(request: Request, home: Home, tell: Tell, known: Run | None = None) 
     data = locate(params.data, request.data, folder=project.folder, backend=request.backend)
     # What is on its way already is not looked at again.
     fresh = known is None or known.state is State.CREATED
-    rows = _look_through(data, params, project.folder, home, tell) if fresh else ()
     draft = Draft(
         request=request,
         project=project,
@@ -165,7 +164,12 @@ def look_at(request: Request, home: Home, tell: Tell, known: Run | None = None) 
         created=known.created if known else now(),
         tell=tell,
     )
+    rows: Iterable[tuple[str, str]] = ()
     if fresh:
+        foresight.check(draft)
+        for told in foresight.cautions(draft):
+            tell(Caution(told))
+        rows = _look_through(data, params, project.folder, home, tell)
         publication.check(draft.publish, project.folder, tell, internet=bool(draft.settings.get("internet", True)))
     return replace(draft, rows=(*rows, *publication.row(draft.publish, draft.run)))
 

@@ -15,6 +15,7 @@ from containerid.errors import GitError
 from containerid.events import Caution, Step
 from containerid.home import keep
 from containerid.job import Code
+from containerid.runs import foresight
 from containerid.runs.draft import Draft
 from containerid.runs.lock import locked
 
@@ -51,6 +52,7 @@ def snapshot(draft: Draft) -> "Snapshot | None":
 
     Raises:
         GitError: the work tree cannot be shipped as it is.
+        UsageError: it lacks a file that the parameters name.
     """
     from containerid.git import Repository
 
@@ -61,12 +63,15 @@ def snapshot(draft: Draft) -> "Snapshot | None":
         if in_place:
             return None
         raise
-    return repository.snapshot(
+    taken = repository.snapshot(
         draft.request.message or f"cid: {draft.run}",
         mode="snapshot" if in_place else draft.mode,
         allow=("**",) if in_place else draft.project.git.allow,
         when=datetime.fromisoformat(draft.created).astimezone().isoformat(timespec="seconds"),
     )
+    if not in_place:
+        foresight.shipped(draft, repository, taken.tree)
+    return taken
 
 
 def pack(draft: Draft, taken: "Snapshot | None") -> Pinned:

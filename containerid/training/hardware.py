@@ -127,7 +127,7 @@ def prove(spec: Spec, *, environ: Mapping[str, str] = os.environ, torch: Any = N
     """
     rehearsal = environ.get("CID_REHEARSAL") == "1"
     on_cpu = Hardware("cpu", "rehearsed on CPU" if rehearsal else "CPU")
-    device, numbers = _wanted(spec)
+    device, numbers = wanted(spec)
     if device == "cpu":
         return on_cpu
     torch = torch or _torch()
@@ -152,7 +152,7 @@ def _torch() -> Any:
         ) from error
 
 
-def _wanted(spec: Spec) -> tuple[str, tuple[int, ...] | None]:
+def wanted(spec: Spec) -> tuple[str, tuple[int, ...] | None]:
     """`auto`, `cpu`, `cuda` or `mps`, and the numbers of GPUs; None for all there are."""
     named = spec.device if spec.device != "auto" else spec.params.get("training", {}).get("device", "auto")
     words = named if isinstance(named, list) and named else str(named).removeprefix("cuda:").split(",")
