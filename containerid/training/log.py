@@ -32,6 +32,12 @@ def say(text: str) -> None:
     print(text, flush=True)  # noqa: T201
 
 
+def relay(text: str) -> None:
+    """Print what another process has printed, as it came, line ends and all."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
 class _Tee(io.TextIOBase):
     """A stream that passes whole lines on, redacted, to another stream and to a file.
 
@@ -61,7 +67,9 @@ class _Tee(io.TextIOBase):
             for line in lines:
                 self._emit(line)
             if "\r" in self._rest:
-                self._rest = "\r" + _last_state(self._rest)
+                # Whether a state begins with the carriage return or ends with it, what follows is another one.
+                end = "\r" if self._rest.endswith("\r") else ""
+                self._rest = f"\r{_last_state(self._rest)}{end}"
                 if self._clock() - self._shown > _BREATH:
                     self._emit(self._rest)
         return len(text)

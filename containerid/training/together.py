@@ -5,23 +5,23 @@ by us: where Ultralytics starts them, it first removes the output folder, pickle
 and brings back neither metrics nor the reason of an end.
 """
 
+import io
 import json
 import os
 import queue
-import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from containerid.errors import RunPaused
 from containerid.job import Metrics
 from containerid.training import budget
-from containerid.training.log import PROGRESS_MARK, say
+from containerid.training.log import PROGRESS_MARK, relay
 from containerid.training.session import Session
 from containerid.training.stop import STOP_FILE
 
@@ -45,7 +45,6 @@ class Plan:
         past: the output folder holds a checkpoint to go on from.
         halved: see `metadata.json`.
         counts: of the data, as in its report.
-        ending: the file in which the first process says how it ended.
     """
 
     spec: str
@@ -60,12 +59,11 @@ class Plan:
     past: bool
     halved: list[dict[str, int]]
     counts: dict[str, dict[str, int]]
-    ending: str
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How the first process ended.
+    """How a process ended. All but the first know nothing but what went wrong.
 
     Attributes:
         metrics, epochs, checkpoint, usage: as the session has them.
@@ -73,6 +71,7 @@ class Ending:
         error: what went wrong otherwise.
         batch: as the session has it; 0 after an error that another size would not mend.
         first_batch: see `Budget`.
+        at: when, in seconds of the system's monotonic clock: it is the same for all.
     """
 
     metrics: Metrics = field(default_factory=dict)
@@ -83,6 +82,12 @@ class Ending:
     error: str = ""
     batch: int = 0
     first_batch: float = 0.0
+    at: float = 0.0
+
+
+def ending_file(scratch: str | Path, rank: int) -> Path:
+    """In which a process says how it ended; `scratch` is that of the plan."""
+    return Path(scratch, str(rank), "ending.json")
 
 
 def train(session: Session, patience: float = PATIENCE) -> Ending:
@@ -95,24 +100,30 @@ def train(session: Session, patience: float = PATIENCE) -> Ending:
     folder = session.place.scratch / "together"
     folder.mkdir(exist_ok=True)
     plan, pause = folder / "plan.json", folder / "pause"
-    ending = folder / "ending.json"
-    ending.unlink(missing_ok=True)
-    plan.write_text(json.dumps(asdict(_plan(session, folder, ending))), encoding="utf-8")
+    endings = [ending_file(folder, rank) for rank in range(len(session.hardware.indices))]
+    for file in endings:
+        file.unlink(missing_ok=True)
+    plan.write_text(json.dumps(asdict(_plan(session, folder))), encoding="utf-8")
     environ = {**os.environ, budget.BEGAN: str(session.budget.since), STOP_FILE: str(pause), **_path()}
     last = ""
-    with _started(command(plan, len(session.hardware.indices)), environ) as process:
+    with _started(command(plan, len(endings)), environ) as process:
         for line in _lines(process, patience):
             _tell(session, line)
             last = line.strip() or last
             if session.stop.pauses:
                 pause.touch()
-    return _read(session, ending, last)
+    return _judge(session, [_read(file) for file in endings], last)
 
 
 def command(plan: Path, processes: int) -> list[str]:
-    """What starts so many processes; each runs `containerid.training.worker` on the plan."""
-    launcher = ["-m", "torch.distributed.run", "--nproc_per_node", str(processes), "--master_port", str(_port())]
-    return [sys.executable, *launcher, "--module", "containerid.training.worker", str(plan)]
+    """What starts so many processes; each runs `containerid.training.worker` on the plan.
+
+    The launcher takes a port that is free and keeps it; `--local-addr` spares it the question what this machine is
+    called, to which a container need not have an answer.
+    """
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1"]
+    worker = ["--nproc-per-node", str(processes), "--module", "containerid.training.worker", str(plan)]
+    return [sys.executable, *launcher, *worker]
 
 
 def share(batch: float, processes: int) -> int:
@@ -122,7 +133,7 @@ def share(batch: float, processes: int) -> int:
     return max(1, int(batch) // processes) * processes
 
 
-def _plan(session: Session, folder: Path, ending: Path) -> Plan:
+def _plan(session: Session, folder: Path) -> Plan:
     return Plan(
         spec=str(session.spec_file),
         out=str(session.out),
@@ -136,7 +147,6 @@ def _plan(session: Session, folder: Path, ending: Path) -> Plan:
         past=session.past is not None,
         halved=session.extras.get("halved", []),
         counts=session.report.counts,
-        ending=str(ending),
     )
 
 
@@ -145,26 +155,18 @@ def _path() -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH", "")]))}
 
 
-def _port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 class _started:  # noqa: N801
     """Within, the processes run; after it, none does."""
 
     def __init__(self, command: list[str], environ: Mapping[str, str]) -> None:
         self._command, self._environ = command, environ
 
-    def __enter__(self) -> "subprocess.Popen[str]":
+    def __enter__(self) -> "subprocess.Popen[bytes]":
         self._process = subprocess.Popen(
             self._command,
             env=dict(self._environ),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
             process_group=0,
         )
         return self._process
@@ -177,12 +179,15 @@ class _started:  # noqa: N801
                 self._process.wait(_FAREWELL)
 
 
-def _lines(process: "subprocess.Popen[str]", patience: float) -> Iterator[str]:
-    """What they say, until they are silent for too long or have ended. Raises Apart when they are silent."""
+def _lines(process: "subprocess.Popen[bytes]", patience: float) -> Iterator[str]:
+    """What they say, until they are silent for too long or have ended. Raises Apart when they are silent.
+
+    Each state of a progress bar is one, ends with a carriage return, and is a sign of life.
+    """
     said: queue.Queue[str | None] = queue.Queue()
 
     def listen() -> None:
-        for line in process.stdout or ():
+        for line in io.TextIOWrapper(process.stdout, "utf-8", "replace", newline="") if process.stdout else ():
             said.put(line)
         said.put(None)
 
@@ -198,7 +203,7 @@ def _lines(process: "subprocess.Popen[str]", patience: float) -> Iterator[str]:
 
 
 def _tell(session: Session, line: str) -> None:
-    say(line.rstrip("\n"))
+    relay(line)
     if line.startswith(PROGRESS_MARK):
         with suppress(ValueError, KeyError, TypeError):
             told = json.loads(line.removeprefix(PROGRESS_MARK))
@@ -206,11 +211,23 @@ def _tell(session: Session, line: str) -> None:
             session.tracking.tell(told["metrics"], told["epoch"])
 
 
-def _read(session: Session, file: Path, last: str) -> Ending:
-    try:
-        ending = Ending(**json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        raise Apart(f"they ended without a word; the last was: {last[:200]}") from None
+def _read(file: Path) -> Ending | None:
+    with suppress(OSError, ValueError, TypeError):
+        return Ending(**json.loads(file.read_text(encoding="utf-8")))
+    return None
+
+
+def _judge(session: Session, endings: Sequence[Ending | None], last: str) -> Ending:
+    """How they ended, all together: as the first of them did, or by the fault that came first, whoever had it.
+
+    A process that fails takes the others along, which then tell of nothing but a closed connection.
+    """
+    ending = endings[0]
+    if ending is None or ending.error:
+        faults = sorted((each for each in endings if each and each.error), key=lambda each: each.at)
+        if not faults:
+            raise Apart(f"they ended without a word; the last was: {last[:200]}")
+        ending = replace(ending or Ending(epochs=session.epochs), error=faults[0].error, batch=faults[0].batch)
     session.epochs, session.checkpoint, session.metrics = ending.epochs, ending.checkpoint, ending.metrics
     session.batch = ending.batch
     session.extras["usage"] = ending.usage

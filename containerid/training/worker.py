@@ -1,18 +1,20 @@
 """`python -m containerid.training.worker PLAN`: one of the processes that train together, as the launcher starts it.
 
-The first of them, which has the rank 0, keeps the checkpoint, validates, tells how far it is and how it ended.
+The first of them, which has the rank 0, keeps the checkpoint, validates, and tells how far it is. Each tells how it
+ended.
 """
 
 import json
 import os
 import sys
+import time
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
 from containerid.config import Params
 from containerid.errors import RunPaused
-from containerid.training import asked, budget, checkpoint, data, memory, stop, train, yolo
+from containerid.training import asked, budget, checkpoint, data, memory, records, stop, together, train, yolo
 from containerid.training.hardware import Hardware
 from containerid.training.log import Log
 from containerid.training.session import Session
@@ -26,11 +28,8 @@ def main(plan_file: Path) -> int:
     with stop.stop_signals() if not rank else nullcontext(stop.Stop()) as stopping:
         session = _session(plan, rank, stopping)
         ending = _train(session, rank)
-    if rank:
-        return 0
-    part = Path(plan.ending).with_suffix(".part")
-    part.write_text(json.dumps(asdict(ending)), encoding="utf-8")
-    part.replace(plan.ending)
+    records.write(together.ending_file(plan.scratch, rank), json.dumps(asdict(ending)))
+    # Whichever fails, the others wait for it: in a step that it will never take, for twenty minutes.
     return 9 if ending.paused else 7 if ending.error else 0
 
 
@@ -67,7 +66,8 @@ def _train(session: Session, rank: int) -> Ending:
 def _ending(session: Session, *, paused: str = "", error: str = "") -> Ending:
     usage = session.extras.get("usage", {})
     first = session.budget.first_batch
-    return Ending(session.metrics, session.epochs, session.checkpoint, usage, paused, error, session.batch, first)
+    at = time.monotonic()
+    return Ending(session.metrics, session.epochs, session.checkpoint, usage, paused, error, session.batch, first, at)
 
 
 if __name__ == "__main__":

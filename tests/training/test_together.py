@@ -1,9 +1,11 @@
 """Several processes train one model. There are no GPUs here: they compute on the CPU, or only play their part."""
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,30 +15,17 @@ from fakes.sets import draw_set, sort_crops
 from containerid.job import Past
 from containerid.training import hardware, together
 from containerid.training.hardware import Hardware
+from containerid.training.together import Ending
 
-GLOO = """
-import os, sys
-from pathlib import Path
-import torch.distributed as group
-group.init_process_group("gloo")
-from ultralytics.engine import trainer, validator
-whole = trainer.BaseTrainer.final_eval
-def final_eval(self):
-    validator.RANK = -1  # It would look for the GPU of this number.
-    whole(self)
-trainer.BaseTrainer.final_eval = final_eval
-from containerid.training import worker
-code = worker.main(Path(sys.argv[1]))
-sys.stdout.flush()
-os._exit(code)
-"""
-"""What `containerid.training.worker` does where its trainer, on a CPU, sets up no group of its own."""
 PLAYED = """
 import json, sys, time
+from pathlib import Path
 plan = json.load(open(sys.argv[1]))
 print('CID_PROGRESS {"epoch": 1, "epochs": 2, "metrics": {"val/mAP50": 0.5}, "eta": 1.0}', flush=True)
 def end(**how):
-    json.dump(how, open(plan["ending"], "w"))
+    file = Path(plan["scratch"], "0/ending.json")
+    file.parent.mkdir(exist_ok=True)
+    json.dump(how, file.open("w"))
     sys.exit()
 """
 
@@ -67,10 +56,16 @@ def run(leg: Leg, **training: Any) -> Any:
     return leg.run(data=of_folder(leg.folder / "doors"), params=TINY | {"training": {**TINY["training"], **training}})
 
 
+@pytest.fixture
+def gloo(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """The processes are real, on the CPU; see `fakes/gloo`."""
+    tests = Path(__file__).parents[1]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(tests / "fakes/gloo"), str(tests))))
+    return lambda **small: monkeypatch.setenv("SMALL", small["small"])
+
+
 @pytest.mark.training
-def test_two_processes_train_one_model(leg: Leg, processes: Callable[..., None]) -> None:
-    port = str(together._port())
-    processes(GLOO, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", port)
+def test_two_processes_train_one_model(leg: Leg, gloo: Callable[..., None]) -> None:
     result = run(leg, epochs=2, batch_size=5)
     assert (leg.code, result.outcome) == (0, "succeeded"), result.reason
     assert {"val/mAP50", "test/mAP50"} <= set(result.metrics)
@@ -81,6 +76,52 @@ def test_two_processes_train_one_model(leg: Leg, processes: Callable[..., None])
     assert told["usage"]["images_per_second"] > 0
     assert (leg.out / "results.csv").read_text().count("\n") == 3
     assert leg.log().count("CID_PROGRESS ") == 2
+
+
+@pytest.mark.training
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_memory_that_runs_out_on_any_gpu_ends_all_at_once_and_halves_the_batch(
+    leg: Leg, gloo: Callable[..., None], monkeypatch: pytest.MonkeyPatch, rank: str
+) -> None:
+    """The others wait for it, and would do so for as long as silence is borne."""
+    monkeypatch.setattr(together.train, "__defaults__", (100.0,))
+    gloo(small=rank)
+    result = run(leg, batch_size=4)
+    assert (leg.code, result.outcome) == (0, "succeeded"), result.reason
+    told = json.loads((leg.out / "metadata.json").read_text())
+    assert told["halved"] == [{"after_epoch": 0, "from": 4, "to": 2}]
+    assert "alone" not in told
+
+
+def test_a_fault_is_the_one_that_came_first_whoever_had_it() -> None:
+    session: Any = SimpleNamespace(epochs=3, extras={}, budget=SimpleNamespace(first_batch=1.0))
+    memory, closed = Ending(error="out of memory", batch=8, at=5.0), Ending(error="closed by peer", epochs=3, at=6.0)
+    found = together._judge(session, [closed, memory], "")
+    assert (found.error, found.batch, found.epochs) == ("out of memory", 8, 3)
+    assert together._judge(session, [None, memory], "").error == "out of memory"
+    assert together._judge(session, [Ending(epochs=4), memory], "").error == "", "the first had all it needed"
+    with pytest.raises(together.Apart, match="ended without a word; the last was: boo"):
+        together._judge(session, [None, None], "boo")
+
+
+def test_a_progress_bar_of_theirs_leaves_its_last_state_and_is_a_sign_of_life(
+    leg: Leg, processes: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = "for share in range(101):\n    print(f'\\r\\x1b[K 1/12: {share}%', end='', flush=True)\nprint()\n"
+    processes(PLAYED + frames + "end(paused='enough', epochs=1)")
+    heard: list[str] = []
+    lines = together._lines
+
+    def listen(*given: Any) -> Any:
+        for line in lines(*given):
+            heard.append(line)
+            yield line
+
+    monkeypatch.setattr(together, "_lines", listen)
+    run(leg)
+    assert len(heard) > 100
+    assert leg.log().count("1/12") == 1
+    assert " 1/12: 100%\n" in leg.log()
 
 
 @pytest.mark.training
@@ -141,9 +182,3 @@ def test_silence_ends_them(leg: Leg, processes: Callable[..., None], monkeypatch
 @pytest.mark.parametrize(("batch", "shared"), [(16, 16), (17, 16), (1, 2), (-1, 32), (0.7, 32)])
 def test_a_batch_is_shared_evenly(batch: float, shared: int) -> None:
     assert together.share(batch, 2) == shared
-
-
-def test_the_launcher_of_pytorch_starts_a_process_for_each_gpu(tmp_path: Path) -> None:
-    command = together.command(tmp_path / "plan.json", 2)
-    assert command[1:5] == ["-m", "torch.distributed.run", "--nproc_per_node", "2"]
-    assert command[-3:] == ["--module", "containerid.training.worker", str(tmp_path / "plan.json")]

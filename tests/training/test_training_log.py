@@ -50,6 +50,14 @@ def test_a_progress_bar_leaves_its_last_state(log: Log, tmp_path: Path) -> None:
     assert (tmp_path / "train.log").read_text(encoding="utf-8") == " 1/12: 100%\n"
 
 
+def test_a_state_may_end_with_the_carriage_return(log: Log, tmp_path: Path) -> None:
+    with log:
+        for share in (10, 50, 100):
+            sys.stdout.write(f" 1/12: {share}%\r")
+        sys.stdout.write("\n")
+    assert (tmp_path / "train.log").read_text(encoding="utf-8") == " 1/12: 100%\n"
+
+
 def test_a_long_progress_bar_is_heard_of_once_a_minute(tmp_path: Path) -> None:
     now = [0.0]
     with Log(tmp_path / "train.log", (), clock=lambda: now[0]):
