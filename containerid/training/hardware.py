@@ -23,6 +23,8 @@ from containerid.training.log import say
 
 _SIDE = 256
 _LARGE, _TIMES = 4096, 5
+_BF16 = 8
+"""The compute capability from which a GPU has bfloat16 in silicon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,11 @@ class Gpu:
     memory: int
     capability: str
     speed: float = field(default=0.0, compare=False)
+
+    @property
+    def generation(self) -> int:
+        """The major number of its capability."""
+        return int(self.capability.removeprefix("sm_")[:-1] or 0)
 
     def __str__(self) -> str:
         """As it stands in a proof."""
@@ -123,8 +130,25 @@ def prove(spec: Spec, *, environ: Mapping[str, str] = os.environ, torch: Any = N
         torch: PyTorch; imported when None and needed.
 
     Raises:
-        RunFailed: there is no such device, or it does not compute.
+        RunFailed: there is no such device, it does not compute, or not in the precision that `training.amp` wants.
     """
+    found = _find(spec, environ, torch)
+    if spec.entry == Spec(run="").entry and spec.params.get("training", {}).get("amp") == "bf16":
+        _check_bf16(found)
+    return found
+
+
+def _check_bf16(found: Hardware) -> None:
+    """Nothing else is taken in its place: bf16 is asked for where half precision overflows."""
+    weak = [gpu for index, gpu in enumerate(found.gpus) if index in found.indices and gpu.generation < _BF16]
+    if weak or not found.gpus:
+        raise RunFailed(
+            f"training.amp: bf16 needs a GPU of sm_{_BF16}0 or newer, and this is {weak[0] if weak else found.proof}",
+            hint="training.amp: true (half precision), or fp32",
+        )
+
+
+def _find(spec: Spec, environ: Mapping[str, str], torch: Any) -> Hardware:
     rehearsal = environ.get("CID_REHEARSAL") == "1"
     on_cpu = Hardware("cpu", "rehearsed on CPU" if rehearsal else "CPU")
     device, numbers = wanted(spec)

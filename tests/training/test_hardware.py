@@ -105,6 +105,23 @@ def test_the_driver_is_read_where_it_is_written(tmp_path: Path) -> None:
     assert hardware.driver(file) == "560.35.03"
 
 
+BF16 = {"training": {"amp": "bf16"}}
+
+
+@pytest.mark.parametrize("torch", [Torch(), Torch(T4), Torch(("L4", 22, (8, 9)), T4)], ids=["CPU", "T4", "one of two"])
+def test_a_precision_that_the_hardware_has_not_stops_before_anything_is_installed(torch: Torch) -> None:
+    asked = {"training": {**BF16["training"], "device": "all"}} if torch.cuda.is_available() else BF16
+    with pytest.raises(RunFailed, match=r"amp: bf16 needs a GPU of sm_80 or newer, and this is (CPU|Tesla T4)") as error:
+        prove(torch, params=asked, backend="local")
+    assert "training.amp: true" in error.value.hint
+
+
+def test_a_precision_that_the_gpus_in_use_have_is_used() -> None:
+    assert prove(Torch(("L4", 22, (8, 9)), T4), params=BF16).index == 0
+    assert prove(Torch(("B200", 180, (10, 0))), params=BF16).index == 0
+    assert prove(Torch(T4), params=BF16, entry="doors.train").index == 0, "what its parameters mean is its own business"
+
+
 def test_a_gpu_number_that_is_not_there_is_refused() -> None:
     with pytest.raises(RunFailed, match="GPU 2 was asked for, and there are 2"):
         prove(Torch(T4, T4), params={"training": {"device": 2}})
