@@ -14,7 +14,7 @@ the upright ones around them. At most 200 KB.
   `precision` over `recall` at IoU 0.5; `classes` the same of each, of 20 at most.
 - `best`: the point (`confidence`, `precision`, `recall`, `f1`) of the best F1. `wanted`: the one of the highest
   confidence at which the recall is still `wanted_recall`; null where it never is. `highest_recall`: of any
-  confidence.
+  confidence. All are counted over all boxes, not read off the curves, and a box counts where it is more confident.
 - `operating`: at the configured thresholds (`confidence`, `nms_iou`), counted over all boxes: `true`, `false`,
   `missed`, `precision`, `recall`, `f1`, and `per_class` the same. A box is true at IoU 0.5 and of the right class.
 - `confusion`: `matrix[predicted][true]` at the configured thresholds; `names` ends with `background`. Ultralytics
@@ -101,7 +101,7 @@ def parts(passes: Passes, view: Path, out: Path) -> dict[str, Callable[[], dict[
     there, names = passes.there, passes.measured.names
     counts = sightings.count(there, len(names))
     return {
-        "metrics per class": lambda: {"per_class": operating.per_class(passes.measured, passes.recall)},
+        "metrics per class": lambda: {"per_class": operating.per_class(passes.measured, passes.first, passes.recall)},
         "curves": lambda: _curves(passes),
         "operating point": lambda: {"operating": _thresholds(passes) | operating.counted(counts.sum(0), names)},
         "mistakes": lambda: {"mistakes": mistakes.describe(mistakes.find(there), view, out, passes.split)},
@@ -110,15 +110,15 @@ def parts(passes: Passes, view: Path, out: Path) -> dict[str, Callable[[], dict[
 
 
 def _curves(passes: Passes) -> dict[str, Any]:
-    box, names = passes.measured.box, passes.measured.names
+    box, names, thresholds = passes.measured.box, passes.measured.names, operating.Thresholds(passes.first)
     if not len(box.ap_class_index):
         return {}
     return {
         "curves": operating.curves(box, names, passes.measured.nt_per_class),
-        "best": operating.best(box),
+        "best": thresholds.best(),
         "wanted_recall": passes.recall,
-        "wanted": operating.wanted(box, passes.recall),
-        "highest_recall": round(float(box.r_curve.mean(0).max()), 4),
+        "wanted": thresholds.wanted(passes.recall),
+        "highest_recall": thresholds.highest_recall,
     }
 
 

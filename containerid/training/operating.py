@@ -1,15 +1,24 @@
-"""Where to put the confidence threshold: precision and recall over it, the best F1, and the one for a wanted recall."""
+"""Where to put the confidence threshold: precision and recall over it, the best F1, and the one for a wanted recall.
 
-from collections.abc import Mapping, Sequence
-from importlib import import_module
-from typing import Any, NamedTuple
+The curves are Ultralytics' own, which are drawn through 1000 points and are the mean over the classes. The thresholds
+that are named are counted, over all boxes, as the operating point is: what is promised there is what comes out.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from containerid.training.sightings import Sighting
+
 _POINTS = 101
 _SHOWN = 20
 """Classes that get curves of their own, those with the most boxes first."""
+
+_STEPS = 10_000
+"""Thresholds that can be told in four decimals."""
+_GRID = (np.arange(_STEPS) / _STEPS).astype(np.float32)
 
 Curve = NDArray[np.float64]
 Point = dict[str, float]
@@ -48,51 +57,65 @@ def _thin(curve: Curve, kept: NDArray[np.int64]) -> list[float]:
     return [round(float(each), 4) for each in curve[kept]]
 
 
-class _Curves(NamedTuple):
-    """Over the confidences `px`, (1000,): each (classes, 1000)."""
+class Thresholds:
+    """What is left of what was seen at each threshold from 0 to 0.9999: counted, where curves are drawn through.
 
-    px: Curve
-    precision: Curve
-    recall: Curve
-    f1: Curve
+    As in Ultralytics, a prediction counts where its confidence is above the threshold, in single precision. Which true
+    box it finds is the same at each: the more confident choose first. Of equals the highest threshold is taken.
+
+    Args:
+        seen: over all confidences.
+        index: of the class; None for all of them.
+    """
+
+    def __init__(self, seen: Sequence[Sighting], index: int | None = None) -> None:
+        ours = [np.full(len(each.classes), True) if index is None else each.classes == index for each in seen]
+        held = [each.true_classes if index is None else each.true_classes[each.true_classes == index] for each in seen]
+        pairs = list(zip(seen, ours, strict=True))
+        confidences = np.concatenate([each.confidences[kept] for each, kept in pairs] or [np.zeros(0)])
+        right = np.concatenate([each.correct[kept, 0] for each, kept in pairs] or [np.zeros(0, dtype=bool)])
+        self._truths = sum(map(len, held))
+        self._right, self._false = _left(confidences[right]), _left(confidences[~right])
+
+    @property
+    def highest_recall(self) -> float:
+        """At any threshold; 0 where there is nothing to find."""
+        return round(int(self._right[0]) / self._truths, 4) if self._truths else 0.0
+
+    def best(self) -> Point:
+        """The point of the best F1."""
+        f1 = 2 * self._right / np.maximum(self._right + self._false + self._truths, 1)
+        return self._point(int(np.flatnonzero(f1 == f1.max())[-1]))
+
+    def wanted(self, recall: float) -> Point | None:
+        """The point of the highest threshold that still finds this share of the true boxes; None where none does."""
+        reached = np.flatnonzero(self._right / max(self._truths, 1) >= recall)
+        return self._point(int(reached[-1])) if len(reached) else None
+
+    def _point(self, at: int) -> Point:
+        right, false = int(self._right[at]), int(self._false[at])
+        rates = _rates((right, false, self._truths - right))
+        return {"confidence": at / _STEPS, **{name: rates[name] or 0.0 for name in ("precision", "recall", "f1")}}
 
 
-def best(box: Any) -> Point:
-    """The confidence with the best mean F1, smoothed as Ultralytics does for its own precision and recall."""
-    return _peak(_Curves(box.px, box.p_curve, box.r_curve, box.f1_curve))
+def _left(confidences: NDArray[np.float64]) -> NDArray[np.int64]:
+    """(10000,): how many are above each threshold."""
+    below = np.searchsorted(_GRID, confidences.astype(np.float32), side="left")
+    return len(confidences) - np.bincount(below, minlength=_STEPS + 1)[:_STEPS].cumsum()
 
 
-def wanted(box: Any, recall: float) -> Point | None:
-    """The highest confidence at which the mean recall is still as wanted; None where it never is."""
-    return _reaching(_Curves(box.px, box.p_curve, box.r_curve, box.f1_curve), recall)
-
-
-def _peak(curves: _Curves) -> Point:
-    smooth = import_module("ultralytics.utils.metrics").smooth
-    return _point(curves, int(smooth(curves.f1.mean(0), 0.1).argmax()))
-
-
-def _reaching(curves: _Curves, least: float) -> Point | None:
-    reached = np.flatnonzero(curves.recall.mean(0) >= least)
-    return _point(curves, int(reached[-1])) if len(reached) else None
-
-
-def _point(curves: _Curves, at: int) -> Point:
-    values = {name: round(float(getattr(curves, name)[:, at].mean()), 4) for name in ("precision", "recall", "f1")}
-    return {"confidence": round(float(curves.px[at]), 4), **values}
-
-
-def per_class(measured: Any, recall: float) -> list[dict[str, Any]]:
+def per_class(measured: Any, seen: Sequence[Sighting], recall: float) -> list[dict[str, Any]]:
     """Each class that has true boxes: its metrics, its own best F1, and its own threshold for the wanted recall.
 
     Args:
         measured: Ultralytics' metrics after a validation.
+        seen: there, over all confidences.
         recall: that is wanted.
     """
     box = measured.box
     rows = []
     for row, index in enumerate(int(each) for each in box.ap_class_index):
-        one = _Curves(box.px, *(curve[row : row + 1] for curve in (box.p_curve, box.r_curve, box.f1_curve)))
+        thresholds = Thresholds(seen, index)
         rows.append(
             {
                 "index": index,
@@ -104,8 +127,8 @@ def per_class(measured: Any, recall: float) -> list[dict[str, Any]]:
                 "f1": float(box.f1[row]),
                 "mAP50": float(box.ap50[row]),
                 "mAP50-95": float(box.ap[row]),
-                "best": _peak(one),
-                "wanted": _reaching(one, recall),
+                "best": thresholds.best(),
+                "wanted": thresholds.wanted(recall),
             }
         )
     return rows
@@ -122,7 +145,7 @@ def counted(counts: NDArray[np.int64], names: Mapping[int, str]) -> dict[str, An
     return {**_rates(counts.sum(0)), "per_class": rows}
 
 
-def _rates(counts: NDArray[np.int64]) -> dict[str, float | None]:
+def _rates(counts: Iterable[int]) -> dict[str, float | None]:
     right, false, missed = (int(each) for each in counts)
     return {
         "true": right,

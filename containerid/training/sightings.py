@@ -39,7 +39,7 @@ class Sighting:
 
     def above(self, confidence: float) -> "Sighting":
         """What is left when only predictions of more than this confidence count: the less confident take nothing."""
-        kept = self.confidences > confidence
+        kept = self.confidences > np.float32(confidence)
         rows = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
         return Sighting(
             self.image,

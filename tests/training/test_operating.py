@@ -1,9 +1,13 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fakes.sightings import pictures
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from containerid.training import operating
+from containerid.training import operating, sightings
 
 pytest.importorskip("ultralytics.utils.metrics")
 
@@ -45,29 +49,59 @@ def test_of_many_classes_the_most_frequent_have_curves():
     assert [each["name"] for each in told["classes"]] == [str(number) for number in range(10, 30)]
 
 
-def test_the_best_f1_is_where_the_curves_say():
-    found = operating.best(box(0.5))
-    assert found["confidence"] == pytest.approx(0.5, abs=0.06)
-    mean = 2 * found["precision"] * found["recall"] / (found["precision"] + found["recall"])
-    assert found["f1"] == pytest.approx(mean, abs=1e-3)
+def at(seen, confidence, classes=3):
+    """What is counted when a model asks for this confidence."""
+    kept = [each.above(confidence) for each in seen]
+    return operating.counted(sightings.count(kept, classes).sum(0), dict(enumerate(("door", "handle", "lock"))))
 
 
-def test_a_wanted_recall_is_held_up_to_a_threshold():
-    curves = box(0.4)
-    found = operating.wanted(curves, 0.95)
-    assert found is not None
-    assert found["recall"] >= 0.95
-    beyond = np.searchsorted(curves.px, found["confidence"] + 0.002)
-    assert curves.r_curve[0, beyond] < 0.95, "no higher confidence holds it"
-    assert operating.wanted(curves, 0.99) is None
+ASKED = {"seed": st.integers(0, 10**6), "images": st.integers(1, 40), "ties": st.booleans()}
+
+
+@settings(max_examples=150, deadline=None)
+@given(**ASKED, wanted=st.sampled_from([0.05, 0.5, 0.6, 0.7, 0.75, 0.8, 0.95, 1.0]))
+def test_the_threshold_for_a_recall_finds_that_share_and_no_higher_one_does(seed, images, ties, wanted):
+    seen = pictures(images, classes=3, seed=seed, ties=ties)
+    thresholds = operating.Thresholds(seen)
+    found = thresholds.wanted(wanted)
+    if found is None:
+        assert at(seen, 0)["recall"] == thresholds.highest_recall < wanted
+        return
+    told = at(seen, found["confidence"])
+    assert told["true"] / (told["true"] + told["missed"]) >= wanted
+    assert {name: told[name] or 0.0 for name in ("precision", "recall", "f1")} | found == found
+    if found["confidence"] < 0.9999:
+        beyond = at(seen, found["confidence"] + 0.0001)
+        assert beyond["true"] / (beyond["true"] + beyond["missed"]) < wanted
+
+
+@settings(max_examples=50, deadline=None)
+@given(**ASKED)
+def test_no_threshold_has_a_better_f1_than_the_best(seed, images, ties):
+    seen = pictures(images, classes=3, seed=seed, ties=ties)
+    best = operating.Thresholds(seen).best()
+    held = np.unique(np.concatenate([each.confidences for each in seen]))
+    others = [at(seen, np.nextafter(np.float32(each), np.float32(0)))["f1"] for each in held]
+    assert at(seen, best["confidence"])["f1"] == best["f1"] >= max(others, default=0) - 1e-4
+
+
+def test_what_is_as_confident_as_the_threshold_does_not_count():
+    seen = [replace(pictures(1, seed=1)[0], confidences=np.array([0.5]), correct=np.ones((1, 10), bool))]
+    (one,) = [replace(each, classes=np.zeros(1, int), boxes=each.boxes[:1]) for each in seen]
+    one = replace(one, beside=np.zeros(1, bool), true_classes=np.zeros(1, int), found_by=np.zeros(1, int))
+    assert operating.Thresholds([one]).wanted(1)["confidence"] == 0.4999
+    assert operating.Thresholds([one]).best() == {"confidence": 0.4999, "precision": 1, "recall": 1, "f1": 1}
+    assert operating.Thresholds([one.above(0.5)]).wanted(0.1) is None
 
 
 def test_every_class_has_its_own_threshold():
+    seen = pictures(60, classes=2, seed=3)
     metrics = SimpleNamespace(box=box(0.3, 0.7), names=NAMES, nt_per_class=[12, 30], nt_per_image=[10, 20])
-    door, handle = operating.per_class(metrics, 0.95)
-    assert (door["name"], door["boxes"], handle["images"]) == ("door", 12, 20)
-    assert door["best"]["confidence"] < handle["best"]["confidence"]
-    assert door["wanted"]["confidence"] < handle["wanted"]["confidence"]
+    for index, row in enumerate(operating.per_class(metrics, seen, 0.7)):
+        told = at(seen, row["wanted"]["confidence"])["per_class"][index]
+        assert told["recall"] == row["wanted"]["recall"] >= 0.7
+        assert row["best"]["f1"] >= row["wanted"]["f1"]
+    assert [row["boxes"] for row in operating.per_class(metrics, seen, 0.7)] == [12, 30]
 
 
 def test_counts_become_shares_of_all_boxes():
