@@ -5,7 +5,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
-from containerid.config.shapes import RETIRED, SHAPES, shape
 from containerid.errors import UsageError
 from containerid.job import Spec
 
@@ -52,6 +51,8 @@ class KaggleSettings:
 
 
 def _shape(name: str) -> str:
+    from containerid.config.shapes import RETIRED, SHAPES, shape
+
     try:
         return shape(name)
     except ValueError:

@@ -5,8 +5,6 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from containerid.config.rules import suggestion
-from containerid.config.shapes import SHAPES
 from containerid.errors import CidError, NotFound, Refused, Unreachable, UsageError
 from containerid.job import Spec
 from containerid.kaggle.answers import moment
@@ -77,7 +75,10 @@ def inspect(api: "Kaggle", owner: str, settings: "KaggleSettings", spec: Spec) -
 
 
 def machine(name: str) -> Iterator[Finding]:
-    """What speaks against a machine shape: Kaggle may have made a new one, or take its usual machine and say nothing."""
+    """What speaks against a machine shape: Kaggle may have a new one, or take its usual machine and say nothing."""
+    from containerid.config.rules import suggestion
+    from containerid.config.shapes import SHAPES
+
     if name not in SHAPES:
         message = f"Kaggle is not known to have a machine {name}{suggestion(name, SHAPES)}"
         fault = UsageError(message, hint=f"one of {', '.join(SHAPES)}")

@@ -111,7 +111,8 @@ BF16 = {"training": {"amp": "bf16"}}
 @pytest.mark.parametrize("torch", [Torch(), Torch(T4), Torch(("L4", 22, (8, 9)), T4)], ids=["CPU", "T4", "one of two"])
 def test_a_precision_that_the_hardware_has_not_stops_before_anything_is_installed(torch: Torch) -> None:
     asked = {"training": {**BF16["training"], "device": "all"}} if torch.cuda.is_available() else BF16
-    with pytest.raises(RunFailed, match=r"amp: bf16 needs a GPU of sm_80 or newer, and this is (CPU|Tesla T4)") as error:
+    needed = r"amp: bf16 needs a GPU of sm_80 or newer, and this is (CPU|Tesla T4)"
+    with pytest.raises(RunFailed, match=needed) as error:
         prove(torch, params=asked, backend="local")
     assert "training.amp: true" in error.value.hint
 
