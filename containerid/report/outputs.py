@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from containerid.config import architectures
-from containerid.config.trainers import is_timm
 from containerid.job import RESULT_FILE
 
 METADATA_FILE = "metadata.json"
@@ -144,11 +142,15 @@ class Outputs:
     @property
     def classifies(self) -> bool:
         """The model tells classes of images, and finds no boxes."""
+        from containerid.config import architectures
+
         return (self.evaluation.text("task") or architectures.task(self.architecture)) == architectures.CLASSIFY
 
     @property
     def of_timm(self) -> bool:
         """It is one that timm has trained."""
+        from containerid.config.trainers import is_timm
+
         return is_timm(self.architecture)
 
     def text(self, key: str) -> str:
