@@ -76,13 +76,20 @@ def _case(session: Session, unmet: Sequence[str]) -> Case:
         epochs=training.epochs,
         metrics=session.metrics,
         classifies=session.params.model.task == "classify",
-        counted=session.report.classes,
+        counted=_counted(session),
         per_class=told.get("per_class", {}),
         sure=told.get("sure_and_false", 0),
         operating=told.get("operating", {}),
         unmet=unmet,
         imgsz=training.imgsz,
     )
+
+
+def _counted(session: Session) -> dict[str, int]:
+    """Of the classes that are trained on."""
+    chosen, names = session.params.training.arguments().get("classes"), session.dataset.names if session.dataset else ()
+    left_out = {name for index, name in enumerate(names) if chosen is not None and index not in chosen}
+    return {name: count for name, count in session.report.classes.items() if name not in left_out}
 
 
 def advise(case: Case) -> list[str]:

@@ -71,12 +71,18 @@ def _look(session: Session, model: Any, split: str, folder: Path, **more: Any) -
 
     training, watch, heard = session.params.training, Watch(), Heard()
     sizes = {"imgsz": training.imgsz, "batch": _batch(session)}
-    given = {**sizes, "workers": training.workers, "plots": _plots(session), **more}
+    given = {**sizes, "workers": training.workers, "plots": _plots(session), **chosen_classes(session), **more}
     base, classifies = model.task_map[model.task]["validator"], model.task == "classify"
     validator = hearing(base, heard) if classifies else watching(base, watch, confuse=bool(more))
     places = {"data": str(session.view), "split": split, "save_dir": str(folder), "device": session.hardware.device}
     begun = time.monotonic()
     return _Pass(model.val(validator=validator, **places, **given), watch, heard, time.monotonic() - begun)
+
+
+def chosen_classes(session: Session) -> dict[str, Any]:
+    """By Ultralytics' name, the classes that are trained on where those are not all: the others have no box to find."""
+    chosen = session.params.training.arguments().get("classes")
+    return {} if chosen is None else {"classes": chosen}
 
 
 def _batch(session: Session) -> int:

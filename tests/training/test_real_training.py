@@ -93,6 +93,23 @@ def check_checkpoint(leg: Leg) -> None:
     assert checkpoint["git"]["origin"] is None, "the URL of a remote may hold credentials"
 
 
+def test_classes_that_are_not_trained_on_are_not_measured(leg: Leg) -> None:
+    """Their boxes are neither missed nor too few; whoever says such a box all the same says a false one."""
+    folder = draw_set(leg.folder / "doors")
+    for label in folder.glob("labels/*/*.txt"):
+        label.write_text(label.read_text() + "1 0.1 0.1 0.1 0.1\n")
+    (folder / "data.yaml").write_text((folder / "data.yaml").read_text().replace("[door]", "[door, handle]"))
+    chosen = params(classes=[0]) | {"validation": {"conf_threshold": 0.001}}
+    assert leg.run(data=of_folder(folder), params=chosen).outcome == "succeeded"
+    told = json.loads((leg.out / "evaluation.json").read_text())
+    assert [(row["name"], row["boxes"]) for row in told["per_class"]] == [("door", 4)]
+    assert told["boxes"] == told["operating"]["true"] + told["operating"]["missed"] == 4
+    assert sum(row[1] for row in told["confusion"]["matrix"]) == 0
+    few = [line for line in json.loads((leg.out / "metadata.json").read_text())["advice"] if "door 16" in line]
+    assert len(few) == 1
+    assert "handle" not in few[0]
+
+
 def test_a_quick_run_goes_the_whole_way_on_a_handful(leg: Leg) -> None:
     folder = draw_set(leg.folder / "doors")
     result = leg.run(data=of_folder(folder), params=params(epochs=100) | {"gates": {"val/mAP50": 0.99}}, quick=True)
