@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+_LAST_COLUMN = 24
+"""Columns that the last one of a table, which may be broken between words, needs."""
 _UNSEEN = 400
 """Columns where stdout is no terminal: nothing is cut."""
 
@@ -108,16 +110,28 @@ class Screen:
         else:
             print(self._plain(text), file=stream, flush=True)
 
-    @property
-    def width(self) -> int:
-        """Columns of stdout; many where nobody looks."""
-        return self._console(stderr=False).width
-
     def table(self, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-        """Rows of the answer, on stdout; nothing when a document was asked for."""
+        """Rows of the answer, on stdout; nothing when a document was asked for.
+
+        A terminal that is too narrow for them gets each row as lines of a label and a value: no cell is ever cut.
+        """
         if self.manner.as_json:
             return
-        self._console(stderr=False).print(self._grid(columns, ((row, "") for row in rows)), soft_wrap=False)
+        console, names, cells = self._console(stderr=False), list(columns), [list(row) for row in rows]
+        lengths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]
+        room = console.width - sum(lengths[:-1]) - 2 * (len(lengths) - 1)
+        if console.is_terminal and room < min(lengths[-1], _LAST_COLUMN):
+            self._stack(names, cells)
+        else:
+            console.print(self._grid(names, ((row, "") for row in cells)), soft_wrap=False)
+
+    def _stack(self, names: list[str], rows: list[list[str]]) -> None:
+        wide = max(map(len, names[1:]), default=0)
+        for first, *others in rows:
+            self.say(first, style=COLOURS.get(first, "bold"))
+            for name, value in zip(names[1:], others, strict=True):
+                if value:
+                    self.say(f"  {name:<{wide}}  {value}", style=COLOURS.get(value, ""))
 
     def document(self, document: dict[str, Any]) -> None:
         """The answer as JSON, when that was asked for."""
@@ -230,9 +244,13 @@ class Screen:
 
         table = Table(box=None, pad_edge=False, header_style="dim")
         names = list(columns)
-        alone = len(names) == 1
+        rows = list(rows)
+        named = max((len(next(iter(row), "")) for row, _ in rows), default=0)
         for column in names:
-            table.add_column(column, overflow="fold" if alone else "ellipsis", no_wrap=not alone)
+            last, first = column == names[-1], column == names[0]
+            table.add_column(
+                column, overflow="fold" if last else "ellipsis", no_wrap=not last, min_width=named if first else None
+            )
         for row, style in rows:
             table.add_row(*(Text(self._plain(cell), style=style or COLOURS.get(cell, "")) for cell in row))
         return table

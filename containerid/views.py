@@ -135,23 +135,18 @@ def show_history(screen: Screen, run: Run, registry: Registry) -> None:
         screen.say(f"  {at}  {state}" + (f": {reason}" if reason else ""))
 
 
-_TOP1 = "test top 1"
-_COLUMNS = ("run", "state", "project", "test mAP50", _TOP1, "age", "test mAP50-95", "backend", "experiment")
-"""Columns of the list; a narrow terminal lacks the last ones."""
+_COLUMNS = ("run", "state", "project", "test mAP50/50-95", "test top 1", "age", "backend", "experiment")
 
 
 def show_runs(screen: Screen, runs: Sequence[Run]) -> None:
-    """All runs, the newest first; a narrow terminal gets fewer columns, each of them whole."""
-    found = [_cells(run) for run in runs]
-    # Who trains no classifier sees no column for them, and who has one project none for that.
-    empty = {_TOP1} if not any(row[_COLUMNS.index(_TOP1)] for row in found) else set()
-    empty |= {"project"} if len({run.folder for run in runs}) <= 1 else set()
-    columns = [name for name in _COLUMNS if name not in empty]
-    rows = [[cell for name, cell in zip(_COLUMNS, row, strict=True) if name in columns] for row in found]
-    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
-    fitting = [count for count in range(1, len(widths) + 1) if sum(widths[:count]) + 2 * (count - 1) <= screen.width]
-    count = max(fitting, default=1)
-    screen.table(columns[:count], (row[:count] for row in rows))
+    """All runs, the newest first; a column in which nothing is to be told is left out."""
+    if not runs:
+        screen.say("no run yet: cid train --rehearse -e smoke makes the first, on this machine")
+        return
+    several = len({run.folder for run in runs}) > 1
+    rows = [_cells(run, several=several) for run in runs]
+    columns = [at for at, _ in enumerate(_COLUMNS) if any(row[at] for row in rows)]
+    screen.table([_COLUMNS[at] for at in columns], ([row[at] for at in columns] for row in rows))
 
 
 def show_ghosts(screen: Screen, ghosts: "Sequence[Ghost]") -> None:
@@ -163,14 +158,22 @@ def show_ghosts(screen: Screen, ghosts: "Sequence[Ghost]") -> None:
 
 def show_items(screen: Screen, items: "Sequence[Item]") -> None:
     """What cid has made, what of it goes, and why the rest stays."""
+    if not items:
+        screen.say("nothing of cid's is left anywhere")
+        return
     rows = ((each.kind, each.name, "goes" if each.goes else "stays", each.why) for each in items)
-    screen.table(("what", "name", "", "why"), rows)
+    screen.table(("what", "name", "it", "why"), rows)
 
 
-def _cells(run: Run) -> list[str]:
+def _cells(run: Run, *, several: bool) -> list[str]:
+    """`several` projects are shown, so that each is named."""
     metrics = run.result.metrics if run.result else {}
-    first, second, right = (f"{metrics[name]:.3f}" if name in metrics else "" for name in (*_TOP[:2], _SURE[0]))
-    return [run.run, str(run.state), run.project, first, right, age(run), second, run.backend, run.experiment]
+    scores = [f"{metrics[name]:.3f}" for name in _TOP[:2] if name in metrics]
+    right = f"{metrics[_SURE[0]]:.3f}" if _SURE[0] in metrics else ""
+    named = run.run.startswith(f"{run.experiment}-")
+    experiment = "" if named else run.experiment
+    project = run.project if several else ""
+    return [run.run, str(run.state), project, " / ".join(scores), right, age(run), run.backend, experiment]
 
 
 def age(run: Run) -> str:

@@ -215,15 +215,31 @@ def test_events_as_json_hold_the_progress_of_their_run(capfd):
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 100, 200])
-def test_a_list_on_a_narrow_terminal_has_fewer_columns_and_whole_ids(monkeypatch, capfd, width):
+def test_a_list_on_a_narrow_terminal_has_every_cell_of_every_run(monkeypatch, capfd, width):
     from rich.console import Console
 
     from containerid.views import show_runs
 
     screen, name = Screen(Manner()), "a-long-experiment-20260101-000000-aaaaaa"
-    screen._consoles[False] = Console(width=width, force_terminal=True, color_system=None)
-    show_runs(screen, [Run(run=name, backend="kaggle", experiment="a-long-experiment", state=State.SUCCEEDED)])
+    screen._consoles[False] = Console(width=width, force_terminal=True, color_system=None, soft_wrap=True)
+    show_runs(screen, [Run(run=name, backend="kaggle", experiment="doors", state=State.SUCCEEDED)])
     lines = capfd.readouterr().out.splitlines()
-    assert name in "".join(line.strip() for line in lines)
-    assert max(map(len, lines)) <= width
-    assert ("a-long-experiment  " in lines[1] + "  ") is (width == 200)
+    assert name in [line.split("  ")[0] for line in lines]
+    assert {"succeeded", "kaggle", "doors"} <= set(" ".join(lines).split())
+    assert not any("…" in line for line in lines)
+    assert (len(lines) == 2) is (width >= 100), "a row is one line where there is room"
+
+
+def test_the_last_column_is_broken_between_words_where_that_makes_room(capfd):
+    from rich.console import Console
+
+    screen, why = Screen(Manner()), "it alone holds the code of a run that succeeded"
+    screen._consoles[False] = Console(width=50, force_terminal=True, color_system=None, soft_wrap=True)
+    screen.table(("name", "why"), [("refs/cid/exp001", why)])
+    lines = capfd.readouterr().out.splitlines()
+    assert lines[1].startswith("refs/cid/exp001  it alone holds the code")
+    assert " ".join(" ".join(lines[1:]).split()) == f"refs/cid/exp001 {why}"
+
+
+def test_where_there_is_nothing_the_list_says_what_makes_the_first(cid):
+    assert cid("ls").out == "no run yet: cid train --rehearse -e smoke makes the first, on this machine\n"
