@@ -164,6 +164,7 @@ class Spec(Document):
         gpu: a GPU is asked for, and must be proven.
         internet: the far side may reach the network.
         quick: a few steps on a handful of images, the whole path.
+        overrides: `key.path=value`, as they were said on the command line; `params` holds them already.
         budget: seconds that this session may last, from its start to its result; 0 is no limit.
         leg: which session of the run this is, from 1; `past` is what a later one goes on from.
         publish: what becomes of the model beside the outputs.
@@ -186,6 +187,7 @@ class Spec(Document):
     gpu: bool = True
     internet: bool = True
     quick: bool = False
+    overrides: tuple[str, ...] = ()
     budget: float = 0
     leg: int = 1
     past: Past = field(default_factory=Past)

@@ -121,6 +121,7 @@ class Draft:
             gpu=device == "cuda" or (device == "auto" and bool(settings.get("gpu", False))),
             internet=bool(settings.get("internet", True)),
             quick=request.quick,
+            overrides=request.overrides,
             publish=self.publish,
             budget=float(settings.get("session_limit") or entry(request.backend).limit),
             created=self.created,
