@@ -138,11 +138,13 @@ def test_a_run_is_trained_reported_made_again_and_compared(cid, tmp_path, monkey
     place.git("add", "-A")
     place.git("commit", "-q", "-m", "all")
     monkeypatch.chdir(place.root)
-    first = cid("train", "--local", "-e", "exp001", "--yes", "--json").document
+    first = cid("train", "--local", "-e", "exp001", "--set", "training.epochs=3", "--yes", "--json").document
     assert first["state"] == "succeeded"
     page = cid("report", "--json").document
     assert page["made"] is False  # the run itself has left it
-    assert "val accuracy" in Path(page["report"]).read_text(encoding="utf-8")
+    told = Path(page["report"]).read_text(encoding="utf-8")
+    assert "val accuracy" in told
+    assert f"git checkout {first['sha']}\ncid train --local -e exp001 --set training.epochs=3</code>" in told
     place.write("trainer.py", "raise SystemExit('another code')\n")
     said = cid("reproduce", first["run"], "--yes", "--json")
     assert said.code == 0, said.err

@@ -10,7 +10,9 @@ from html import escape
 from itertools import pairwise
 
 WIDTH, HEIGHT = 360, 210
-_LEFT, _RIGHT, _TOP, _BOTTOM = 42, 10, 8, 34
+_RIGHT, _TOP, _BOTTOM = 12, 20, 34
+_LETTER = 6.6
+"""Units that a letter of an axis takes, generously: what is written has to lie inside the picture."""
 _SERIES = 8
 _BANDS = 150
 """Places to point to in one chart; a longer line shows every second, third, … of its points there."""
@@ -30,6 +32,10 @@ class Line:
         """The points that can be drawn."""
         return [(x, y) for x, y in self.points if math.isfinite(x) and math.isfinite(y)]
 
+    def at(self, x: float | None) -> float:
+        """Its value at a place; the last one where there is none there."""
+        return dict(self.finite).get(self.finite[-1][0] if x is None else x, self.finite[-1][1])
+
     @property
     def runs(self) -> list[list[Point]]:
         """The stretches between the gaps."""
@@ -47,7 +53,7 @@ class Chart:
     """A chart that is ready to stand in a page.
 
     Attributes:
-        legend: each line's name and its last value, in the order of the colours; empty for one line.
+        legend: each line's name and a value of it, in the order of the colours.
     """
 
     title: str
@@ -89,7 +95,7 @@ def number(value: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def line_chart(title: str, lines: Sequence[Line], axes: Axes, note: str = "", *, last: bool = True) -> Chart | None:
+def line_chart(title: str, lines: Sequence[Line], axes: Axes, note: str = "", *, told: bool = True) -> Chart | None:
     """Lines over one horizontal axis.
 
     Args:
@@ -97,7 +103,7 @@ def line_chart(title: str, lines: Sequence[Line], axes: Axes, note: str = "", *,
         lines: those without a finite point are left out.
         axes: of the chart.
         note: behind the title.
-        last: the legend gives every line's last value.
+        told: the legend gives every line's value at the place that is pointed out, else its last one.
 
     Returns:
         None when there is nothing to draw.
@@ -106,15 +112,16 @@ def line_chart(title: str, lines: Sequence[Line], axes: Axes, note: str = "", *,
     if not lines:
         return None
     frame = _frame(lines, axes)
-    named = [(line.name, number(line.finite[-1][1]) if last else "") for line in lines]
-    told = "; ".join(f"{line.name} ends at {number(line.finite[-1][1])}" for line in lines)
+    at = axes.mark[0] if axes.mark and told else None
+    named = [(line.name, number(line.at(at)) if told else "") for line in lines]
+    ends = "; ".join(f"{line.name} ends at {number(line.finite[-1][1])}" for line in lines)
     parts = [
         *_grid(frame),
         *(part for index, line in enumerate(lines) for part in _draw(frame, line, index)),
         *_mark(frame, axes),
         *_bands(frame, lines, axes),
     ]
-    return Chart(title, _svg(f"{title}: {told}", parts, HEIGHT), note, named)
+    return Chart(title, _svg(f"{title}: {ends}", parts, HEIGHT), note, named)
 
 
 def bar_chart(
@@ -131,34 +138,39 @@ def bar_chart(
     shown = [bar for bar in bars if bar in longest][:limit]
     left_out = len(bars) - len(shown)
     most = max((value for _, value in shown), default=0) or 1
+    start = 12 + 7.2 * max(min(len(name), 17) for name, _ in shown)
+    room = WIDTH - start - 12 - 7.2 * max(len(say(value)) for _, value in shown)
     parts = []
     for row, (name, value) in enumerate(shown):
-        top, wide = 26 * row + 4, 170 * max(value, 0) / most
+        top, wide = 24 * row, room * max(value, 0) / most
         short = name if len(name) <= 17 else f"{name[:16]}…"
         parts += [
             f"<g><title>{escape(name)}: {say(value)}</title>",
             f'<text x="0" y="{top + 14}">{escape(short)}</text>',
-            f'<rect class="bar s0" x="112" y="{top + 3}" width="{wide:.1f}" height="14" rx="3"/>',
-            f'<text x="{118 + wide:.1f}" y="{top + 14}">{say(value)}</text></g>',
+            f'<rect class="bar s0" x="{start:.1f}" y="{top + 4}" width="{wide:.1f}" height="12" rx="2"/>',
+            f'<text class="marked" x="{start + wide + 6:.1f}" y="{top + 14}">{say(value)}</text></g>',
         ]
     told = ", ".join(f"{name} {say(value)}" for name, value in shown)
     more = f"the largest {len(shown)} of {len(bars)}" if left_out else ""
-    return Chart(title, _svg(f"{title}: {told}", parts, 26 * len(shown) + 6), note or more)
+    return Chart(title, _svg(f"{title}: {told}", parts, 24 * len(shown) + 2), note or more)
 
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
+    """Where things are drawn: spans of both axes, their marks, and the room that the words on the left take."""
+
     x: tuple[float, float]
     y: tuple[float, float]
     across: list[float]
     up: list[float] = field(default_factory=list)
     name: str = ""
+    left: float = 42
 
     def at(self, point: Point) -> Point:
         return self.right(point[0]), self.down(point[1])
 
     def right(self, x: float) -> float:
-        return _LEFT + (x - self.x[0]) / (self.x[1] - self.x[0]) * (WIDTH - _LEFT - _RIGHT)
+        return self.left + (x - self.x[0]) / (self.x[1] - self.x[0]) * (WIDTH - self.left - _RIGHT)
 
     def down(self, y: float) -> float:
         return HEIGHT - _BOTTOM - (y - self.y[0]) / (self.y[1] - self.y[0]) * (HEIGHT - _TOP - _BOTTOM)
@@ -174,7 +186,19 @@ def _frame(lines: Sequence[Line], axes: Axes) -> _Frame:
     if left == right:
         left, right = left - 0.5, right + 0.5
     across = [tick for tick in _ticks(left, right, 5, whole=axes.whole) if left <= tick <= right]
-    return _Frame((left, right), (min(up[0], low), max(up[-1], high)), across, up, axes.x)
+    room = 10 + _LETTER * max(len(name) for name in _names(up))
+    return _Frame((left, right), (min(up[0], low), max(up[-1], high)), across, up, axes.x, room)
+
+
+def _names(ticks: Sequence[float]) -> list[str]:
+    """What stands at the marks of an axis, each with as many places as its step has: 0, 0.0005, 0.001."""
+    step = abs(ticks[1] - ticks[0]) if len(ticks) > 1 else abs(ticks[0])
+    most = max(map(abs, ticks))
+    if not 1e-5 <= step <= 1e5 or most >= 1e6:
+        return [f"{tick:.1e}" if tick else "0" for tick in ticks]
+    places = max(0, math.ceil(-math.log10(step) - 1e-9))
+    places += round(step * 10**places, 6) % 1 > 1e-6  # a step of 0.25 has one place more than its size
+    return [f"{tick:.{places}f}" if tick else "0" for tick in ticks]
 
 
 def _ticks(low: float, high: float, wanted: int, *, whole: bool = False) -> list[float]:
@@ -190,31 +214,47 @@ def _ticks(low: float, high: float, wanted: int, *, whole: bool = False) -> list
 
 
 def _grid(frame: _Frame) -> list[str]:
-    bottom, parts = HEIGHT - _BOTTOM, []
-    for tick in frame.up:
+    bottom, edge, parts = HEIGHT - _BOTTOM, WIDTH - _RIGHT, []
+    for tick, name in zip(frame.up, _names(frame.up), strict=True):
         y = frame.down(tick)
-        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text x="{_LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{number(tick)}</text>')
+        parts.append(f'<line class="grid" x1="{frame.left:.1f}" x2="{edge}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(_word(name, frame.left - 6, y + 4, "end"))
     for tick in frame.across:
         x = frame.right(tick)
         parts.append(f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{bottom}" y2="{bottom + 4}"/>')
-        parts.append(f'<text x="{x:.1f}" y="{bottom + 15}" text-anchor="middle">{number(tick)}</text>')
-    parts.append(f'<line class="axis" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{bottom}" y2="{bottom}"/>')
-    middle = (_LEFT + WIDTH - _RIGHT) / 2
-    parts.append(f'<text x="{middle}" y="{HEIGHT - 4}" text-anchor="middle">{escape(frame.name)}</text>')
+        parts.append(_word(number(tick), x, bottom + 16, "middle"))
+    parts.append(f'<line class="axis" x1="{frame.left:.1f}" x2="{edge}" y1="{bottom}" y2="{bottom}"/>')
+    parts.append(_word(_cut(frame.name), (frame.left + edge) / 2, HEIGHT - 4, "middle"))
     return parts
 
 
 def _mark(frame: _Frame, axes: Axes) -> list[str]:
+    """The place that is pointed out; its name stands above the lines, where none runs through it."""
     if axes.mark is None or not frame.x[0] <= axes.mark[0] <= frame.x[1]:
         return []
-    x = frame.right(axes.mark[0])
-    end, gap = ("end", -4) if x > WIDTH / 2 else ("start", 4)
+    x, name = frame.right(axes.mark[0]), _cut(axes.mark[1])
     return [
-        f'<line class="rule" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{HEIGHT - _BOTTOM}"/>',
-        f'<text class="halo" x="{x + gap:.1f}" y="{HEIGHT - _BOTTOM - 6}" text-anchor="{end}">'
-        f"{escape(axes.mark[1])}</text>",
+        f'<line class="rule" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP - 4}" y2="{HEIGHT - _BOTTOM}"/>',
+        _word(name, x, _TOP - 8, "middle", "marked"),
     ]
+
+
+def _word(text: str, x: float, y: float, anchor: str, kind: str = "") -> str:
+    """A word inside the picture, moved in where it would reach over its sides."""
+    wide = _wide(text)
+    if anchor == "middle":
+        x = min(max(x, wide / 2), WIDTH - wide / 2)
+    styled = f'class="{kind}" ' if kind else ""
+    return f'<text {styled}x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _wide(text: str) -> float:
+    return _LETTER * len(text)
+
+
+def _cut(text: str) -> str:
+    most = int(WIDTH / _LETTER) - 2
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _draw(frame: _Frame, line: Line, index: int) -> list[str]:
@@ -239,7 +279,7 @@ def _bands(frame: _Frame, lines: Sequence[Line], axes: Axes) -> list[str]:
     edges = [(a + b) / 2 for a, b in pairwise(places)]
     parts = []
     for x, left, right in zip(places, [frame.x[0], *edges], [*edges, frame.x[1]], strict=True):
-        start, end = max(frame.right(left), _LEFT), min(frame.right(right), WIDTH - _RIGHT)
+        start, end = max(frame.right(left), frame.left), min(frame.right(right), WIDTH - _RIGHT)
         told = escape("\n".join([f"{axes.x} {number(x)}", *values[x]]))
         size = f'x="{start:.1f}" y="{_TOP}" width="{max(end - start, 1):.1f}" height="{HEIGHT - _TOP - _BOTTOM}"'
         parts.append(f'<rect class="band" {size}><title>{told}</title></rect>')

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from containerid import __version__
-from containerid.report import curves, wording
+from containerid.report import curves, machine, wording
 from containerid.report.charts import Axes, Chart, Line, line_chart
 from containerid.report.origins import flatten, written
 from containerid.report.outputs import Doc, Outputs
-from containerid.report.page import GOOD, Block, Cell, Charts, Note, Page, Section, Table, Text
+from containerid.report.page import BAD, GOOD, Block, Cell, Charts, More, Note, Page, Section, Table, Text
 
 _ORDER = ("test", "val", "speed")
 _CURVES = {
@@ -27,6 +27,8 @@ _CURVES = {
     "lr/pg0": "Learning rate",
 }
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+_HEAD = ("", "run", "experiment", "outcome", "began", "took")
 
 Row = tuple[str, tuple[Any, ...]]
 """What is compared, and its value in each run; None where a run does not have it."""
@@ -82,12 +84,30 @@ def compare(runs: Sequence[Outputs]) -> Comparison:
 
 
 def best(name: str, values: Sequence[float | None]) -> set[int]:
-    """Which runs have the best value of a metric; none when all are alike."""
+    """Which runs have the best value of a metric, to the digits that are shown; none when all are alike."""
     known = [value for value in values if value is not None]
-    if len(set(known)) < 2:
+    shown = [wording.value(name, value) for value in values]
+    if len({wording.value(name, value) for value in known}) < 2:
         return set()
-    top = min(known) if name.startswith("speed/") else max(known)
-    return {index for index, value in enumerate(values) if value == top}
+    top = wording.value(name, min(known) if name.startswith("speed/") else max(known))
+    return {index for index, text in enumerate(shown) if text == top}
+
+
+def comparable(name: str, runs: Sequence[Outputs]) -> bool:
+    """Whether the best of a metric says anything: speed was taken alike, all else from the same images.
+
+    Only runs that have the metric count, and what is not known speaks against nothing.
+    """
+    having = [run for run in runs if name in run.metrics]
+    told = [_measured_on(run) if name.startswith("speed/") else run.metadata["data"].text("sha256") for run in having]
+    return len({each for each in told if each}) < 2
+
+
+def _measured_on(run: Outputs) -> str:
+    """Hardware and size of the images of a measured time."""
+    speed = run.evaluation["speed"] or run.metadata["speed"]
+    hardware = speed.text("hardware") or run.result.text("proof") or run.metadata.text("hardware")
+    return f"{hardware} {speed.text('imgsz') or run.params['training'].text('imgsz')}".strip()
 
 
 def compose(comparison: Comparison) -> Page:
@@ -95,9 +115,9 @@ def compose(comparison: Comparison) -> Page:
     runs, letters = comparison.runs, comparison.letters
     sections = (
         Section("Runs", [_runs(comparison)]),
+        Section("What differs", _differences(comparison)),
         Section("Metrics", _metrics(comparison)),
         Section("Curves", _curves(comparison)),
-        Section("What differs", _differences(comparison)),
     )
     names = ", ".join(f"{letter} {run.run}" for letter, run in zip(letters, runs, strict=True))
     return Page(
@@ -153,21 +173,30 @@ def _runs(comparison: Comparison) -> Table:
     rows: list[list[Text]] = []
     for letter, run in zip(comparison.letters, comparison.runs, strict=True):
         outcome = run.result.text("outcome") or "no result"
-        spent = wording.spent(run.metadata.number("training_seconds"))
-        began = wording.moment(run.text("started"))
-        rows.append([letter, run.run, run.text("experiment"), outcome, began, spent, run.result.text("proof")])
-    return Table("The runs", ["", "run", "experiment", "outcome", "began", "training", "ran on"], rows)
+        spent, began = wording.spent(machine.took(run)), wording.moment(run.text("started"))
+        tone = {"succeeded": GOOD, "failed": BAD}.get(outcome, "")
+        rows.append(
+            [letter, run.run, run.text("experiment"), Cell(outcome, tone), began, spent, run.result.text("proof")]
+        )
+    return Table("In the order in which they were named", [*_HEAD, "ran on"], rows)
 
 
 def _metrics(comparison: Comparison) -> list[Block]:
     rows: list[list[Text]] = []
-    two = len(comparison.runs) == 2
+    runs, apart = comparison.runs, False
     for name, values in comparison.metrics:
-        top = best(name, values)
-        cells = [Cell(wording.value(name, value), GOOD if index in top else "") for index, value in enumerate(values)]
-        rows.append([wording.metric(name), *cells, *([gap(name, values)] if two else [])])
-    head = ["metric", *comparison.letters, *(["B − A"] if two else [])]
-    return [Table("Metrics; the best is marked", head, rows, range(1, len(head)))] if rows else []
+        alike = comparable(name, runs)
+        top = best(name, values) if alike else set()
+        apart = apart or not alike
+        cells = [
+            "–" if value is None else Cell(wording.value(name, value), GOOD if index in top else "")
+            for index, value in enumerate(values)
+        ]
+        rows.append([wording.metric(name), *cells, *([gap(name, values)] if len(runs) == 2 else [])])
+    head = ["metric", *comparison.letters, *(["B − A"] if len(runs) == 2 else [])]
+    note = "No mark where images, hardware or image size were not the same: these numbers say nothing of the model."
+    told = "The best of each is marked"
+    return [Table(told, head, rows, range(1, len(head)), note=note if apart else "")] if rows else []
 
 
 def gap(name: str, values: Sequence[float | None]) -> str:
@@ -187,7 +216,7 @@ def _curves(comparison: Comparison) -> list[Block]:
         found.append(line_chart(title, lines, Axes(x="epoch", low=0, high=high, whole=True)))
     recall = [line for letter, run in named if (line := _precision(letter, run.evaluation["curves"]["pr"])).points]
     axes = Axes(x="recall", low=0, high=1, span=(0, 1))
-    found.insert(0, line_chart("Precision over recall", recall, axes, last=False))
+    found.insert(0, line_chart("Precision over recall", recall, axes, told=False))
     charts = [each for each in found if each is not None]
     return [Charts(charts)] if charts else [Note("None of the runs has left a results.csv here.")]
 
@@ -205,8 +234,21 @@ def _differences(comparison: Comparison) -> list[Block]:
     for title, differing, alike in parts:
         rows: list[list[Text]] = [[name, *(_value(value) for value in values)] for name, values in differing]
         blocks.append(Table(title, ["", *comparison.letters], rows) if rows else Note(alike, GOOD))
-    return blocks
+    full: list[list[Text]] = [
+        [name, letter, Cell(value, code=True)]
+        for name, values in comparison.origins
+        for letter, value in zip(comparison.letters, values, strict=True)
+        if isinstance(value, str) and wording.short(value) != value
+    ]
+    return [
+        *blocks,
+        *([More("All hashes in full", [Table("Of each run", ["of", "run", "hash"], full)])] if full else []),
+    ]
 
 
 def _value(value: object) -> Text:
-    return "–" if value is None else Cell(written(value), code=True)
+    if value is None:
+        return "–"
+    text = written(value)
+    short = wording.short(text)
+    return Cell(short, code=True, whole=text if short != text else "")

@@ -27,12 +27,13 @@ def blocks(confusion: Doc, *, boxes: bool = True) -> Iterator[Block]:
     if len(names) > _MATRIX:
         yield from _confusions(names, matrix, where, "boxes" if boxes else "images")
         return
-    told = f"What was taken for what{where}: rows are predictions, columns are the truth"
+    told = f"What was taken for what{where}"
+    note = "Rows are predictions, columns are the truth."
     background = boxes and names[-1] == "background"
-    head = ["", *(f"{name} (nothing there)" if background and name is names[-1] else name for name in names)]
+    head = ["taken for", *(f"{name} (nothing there)" if background and name is names[-1] else name for name in names)]
     labels = [*names[:-1], "not seen"] if background else names
     rows = [[label, *(wording.count(cell) for cell in row)] for label, row in zip(labels, matrix, strict=True)]
-    yield Table(told, head, rows, range(1, len(head)), _shades(matrix, background=background))
+    yield Table(told, head, rows, range(1, len(head)), _shades(matrix, background=background), note)
 
 
 def _shades(matrix: Sequence[Sequence[float]], *, background: bool) -> list[list[int | None]]:

@@ -1,11 +1,12 @@
 """How a training went, epoch by epoch, as charts from results.csv."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from containerid.report import wording
 from containerid.report.charts import Axes, Chart, Line, line_chart, number
 from containerid.report.outputs import Outputs
-from containerid.report.page import Block, Charts, More, Section, Table
+from containerid.report.page import Block, Charts, More, Section, Table, Words
 
 _LOSSES = {
     "box_loss": "Box loss",
@@ -13,20 +14,27 @@ _LOSSES = {
     "dfl_loss": "Distribution focal loss",
     "seg_loss": "Mask loss",
 }
-_MAP = {"metrics/mAP50(B)": "mAP50", "metrics/mAP50-95(B)": "mAP50-95"}
-_RATES = {"metrics/precision(B)": "precision", "metrics/recall(B)": "recall"}
+_OF = {"B": "", "M": " of masks", "P": " of key points"}
+"""What Ultralytics measures, by the letter that it puts behind a metric."""
 _TOP = {"metrics/accuracy_top1": "top 1", "metrics/accuracy_top5": "top 5"}
 _FITNESS = ("metrics/mAP50-95(B)", "metrics/accuracy_top1")
+_GROUPS = ("weights", "normalisation", "biases", "matrices")
+"""Ultralytics' groups of parameters, in the order of its columns `lr/pg0`, `lr/pg1`, …"""
+_APART = 3
+"""A learning rate that is as many times the usual one at its highest would press all others flat."""
 
 
 def section(outputs: Outputs) -> Section:
     """The section about the training."""
     history = outputs.history
     blocks: list[Block] = []
-    if found := charts(history, outputs.metadata.number("best_epoch")):
-        blocks.append(Charts(found))
+    best = outputs.metadata.number("best_epoch")
+    if found := charts(history, best):
+        best = best_epoch(history) if best is None else best
+        of = f"epoch {best:.0f}, whose weights are the best" if best is not None else "the last epoch"
+        blocks += [Words(f"The numbers beside the names are those of {of}."), Charts(found)]
     if table := _table(history):
-        blocks.append(More(f"Every number of {len(table.rows)} epochs", [table]))
+        blocks.append(More(f"Every number of {wording.plural(len(table.rows), 'epoch')}", [table]))
     return Section("Training", blocks)
 
 
@@ -44,13 +52,19 @@ def charts(history: Mapping[str, Sequence[float]], best: float | None = None) ->
         Axes(x="epoch", low=0, high=1, whole=True, mark=mark),
     )
     wanted = [
-        line_chart("mAP of validation", lines(history, _MAP), shares),
-        line_chart("Precision and recall of validation", lines(history, _RATES), shares),
+        *(line_chart(title, lines(history, columns), shares) for title, columns in _measured()),
         line_chart("Accuracy of validation", lines(history, _TOP), shares),
         *(line_chart(title, _both(history, loss), epochs) for loss, title in _losses(history).items()),
-        line_chart("Learning rate", lines(history, _rates(history)), Axes(x="epoch", low=0, whole=True)),
+        _rates(history, epochs),
     ]
     return [each for each in wanted if each is not None]
+
+
+def _measured() -> Iterator[tuple[str, dict[str, str]]]:
+    for letter, of in _OF.items():
+        both = (("mAP", ("mAP50", "mAP50-95")), ("Precision and recall", ("precision", "recall")))
+        for title, names in both:
+            yield f"{title}{of} in validation", {f"metrics/{name}({letter})": name for name in names}
 
 
 def lines(history: Mapping[str, Sequence[float]], columns: Mapping[str, str]) -> list[Line]:
@@ -66,9 +80,9 @@ def lines(history: Mapping[str, Sequence[float]], columns: Mapping[str, str]) ->
 def best_epoch(history: Mapping[str, Sequence[float]]) -> float | None:
     """The epoch whose weights are the best ones, as far as results.csv can say."""
     column = next((name for name in _FITNESS if name in history), "")
-    pairs = zip(history.get(column, ()), history.get("epoch", ()), strict=True)
+    pairs = zip(history[column], history.get("epoch", ()), strict=True) if column else ()
     finite = [(value, epoch) for value, epoch in pairs if math.isfinite(value) and math.isfinite(epoch)]
-    return max(finite)[1] if len(finite) > 1 else None
+    return max(finite)[1] if finite else None
 
 
 def _losses(history: Mapping[str, Sequence[float]]) -> dict[str, str]:
@@ -80,13 +94,25 @@ def _both(history: Mapping[str, Sequence[float]], loss: str) -> list[Line]:
     return lines(history, {f"train/{loss}": "training", f"val/{loss}": "validation"})
 
 
-def _rates(history: Mapping[str, Sequence[float]]) -> dict[str, str]:
-    """One line for the parameter groups that have the same rate all along."""
+def _rates(history: Mapping[str, Sequence[float]], axes: Axes) -> Chart | None:
+    """One line for the groups of parameters that have the same rate all along; what would press them flat is told."""
+    groups = [name for name in history if name.startswith("lr/")]
     different: dict[tuple[float, ...], str] = {}
-    for name in history:
-        if name.startswith("lr/"):
-            different.setdefault(tuple(history[name]), name)
-    return {name: name.partition("/")[2] for name in different.values()}
+    for index, name in enumerate(groups):
+        known = _GROUPS[index] if 3 <= len(groups) <= len(_GROUPS) else f"group {index}"
+        different.setdefault(tuple(history[name]), known)
+    usual = _highest(next(iter(different), ()))
+    drawn = {rates: name for rates, name in different.items() if _highest(rates) <= _APART * usual}
+    apart = [f"{name} start at {number(_highest(rates))}" for rates, name in different.items() if rates not in drawn]
+    note = f"not drawn: {' and '.join(apart)}, to warm up" if apart else ""
+    epochs = history.get("epoch", ())
+    names = drawn.items() if len(drawn) > 1 else ((rates, "learning rate") for rates in drawn)
+    found = [Line(name, list(zip(epochs, rates, strict=True))) for rates, name in names]
+    return line_chart("Learning rate", found, axes, note)
+
+
+def _highest(rates: Sequence[float]) -> float:
+    return max((rate for rate in rates if math.isfinite(rate)), default=0.0)
 
 
 def _table(history: Mapping[str, Sequence[float]]) -> Table | None:

@@ -9,41 +9,90 @@ from containerid.report.outputs import Doc, Outputs
 from containerid.report.page import Block, Cell, Charts, Commands, Facts, More, Section, Table, Text, Words
 from containerid.versioned import told
 
+_BACKENDS = {"local": "its owner's machine", "kaggle": "Kaggle", "rehearsal": "a rehearsal of Kaggle"}
+_KINDS = {"venv": "in a virtual environment", "poetry": "in Poetry's environment", "system": "of the system"}
+
 
 def section(outputs: Outputs) -> Section:
     """The section about where and when it ran."""
-    environment, metadata = outputs.doc("environment"), outputs.metadata
-    rows: list[tuple[str, Text]] = [
-        ("ran on", outputs.result.text("proof") or metadata.text("hardware")),
-        ("backend", outputs.spec.text("backend")),
-        ("began", wording.moment(outputs.text("started"))),
-        ("ended", wording.moment(outputs.text("ended"))),
-        ("training", wording.spent(metadata.number("training_seconds"))),
-        *_tracking(outputs.result["tracking"]),
-        ("published", told(_texts(outputs.result["published"]), outputs.text("run"))),
-        *_plain(environment),
-        ("versions", ", ".join(f"{name} {version}" for name, version in environment["versions"].items())),
-    ]
-    blocks: list[Block] = [Facts(rows)] if any(isinstance(value, Cell) or value for _, value in rows) else []
-    blocks += _usage(metadata)
-    blocks += _timeline(outputs.doc("timeline"))
+    blocks: list[Block] = [each for each in (_time(outputs), *_phases(outputs), _place(outputs)) if each]
+    blocks += _usage(outputs.metadata)
     blocks += _legs(outputs)
-    if packages := list(metadata["packages"].items()):
-        text = "\n".join(f"{name}=={version}" for name, version in packages)
-        blocks.append(More(f"All {len(packages)} packages", [Commands(text)]))
+    versions = ", ".join(f"{name} {version}" for name, version in outputs.doc("environment")["versions"].items())
+    packages = [f"{name}=={version}" for name, version in outputs.metadata["packages"].items()]
+    known: list[Block] = [Words(f"{versions}.")] if versions else []
+    known += [Commands("\n".join(packages), "packages")] if packages else []
+    title = f"All {wording.plural(len(packages), 'package')}" if packages else "Versions"
+    blocks += [More(title, known)] if known else []
     return Section("Machine and time", blocks)
 
 
-def _plain(document: Doc) -> Iterator[tuple[str, Text]]:
-    for name, value in document.items():
-        if isinstance(value, str | int | float):
-            yield name.replace("_gib", "_GiB").replace("_", " "), str(value)
+def took(outputs: Outputs) -> float | None:
+    """Seconds from the beginning of the session to its end; of its phases where one of the two is not known."""
+    whole = wording.between(outputs.text("started"), outputs.text("ended"))
+    return whole or sum(_phase_seconds(outputs).values()) or None
+
+
+def _phase_seconds(outputs: Outputs) -> dict[str, float]:
+    return {name: spent for name, spent in outputs.doc("timeline").numbers().items() if name not in ASIDE}
+
+
+def _time(outputs: Outputs) -> Facts | None:
+    timeline, epochs = outputs.doc("timeline"), wording.spent(outputs.metadata.number("training_seconds"))
+    first, weights, pull = (wording.spent(timeline.number(name)) for name in ("first_batch", "weights", "pull"))
+    rows: list[tuple[str, Text]] = [
+        ("began", wording.moment(outputs.text("started"))),
+        ("ended", wording.moment(outputs.text("ended"))),
+        ("took", wording.spent(took(outputs))),
+        ("of it in epochs", epochs),
+        ("first batch", f"{first} after the beginning" if first else ""),
+        ("data", f"pulled in {pull}" if pull else ""),
+        ("weights", f"downloaded in {weights}" if weights else ""),
+    ]
+    return _facts(rows)
+
+
+def _phases(outputs: Outputs) -> Iterator[Block]:
+    """A bar for each phase, and one for what lies outside of them, so that all of them make the whole."""
+    spent, whole = _phase_seconds(outputs), took(outputs)
+    if not spent or whole is None:
+        return
+    rest = whole - sum(spent.values())
+    bars = [*spent.items(), *([("start and end", rest)] if rest >= 1 else [])]
+    if chart := bar_chart("Time of each phase", bars, f"{wording.spent(whole)} together", 20, wording.spent):
+        yield Charts([chart])
+
+
+def _place(outputs: Outputs) -> Facts | None:
+    environment, tracking = outputs.doc("environment"), outputs.result["tracking"]
+    python, kind = environment.text("python"), _KINDS.get(environment.text("kind"), "")
+    memory, disk = environment.text("memory_gib"), environment.text("disk_free_gib")
+    backend = outputs.spec.text("backend")
+    rows: list[tuple[str, Text]] = [
+        ("ran on", outputs.result.text("proof") or outputs.metadata.text("hardware")),
+        ("where", _BACKENDS.get(backend, backend)),
+        ("CPUs", environment.text("cpus")),
+        ("memory", f"{memory} GiB" if memory else ""),
+        ("free disk", f"{disk} GiB" if disk else ""),
+        ("system", environment.text("platform")),
+        ("Python", " ".join(filter(None, [python, kind if python else ""]))),
+        *_tracking(tracking),
+        ("published", told(_texts(outputs.result["published"]), outputs.text("run"))),
+    ]
+    return _facts(rows)
+
+
+def _facts(rows: list[tuple[str, Text]]) -> Facts | None:
+    facts = Facts(rows)
+    return facts if facts.shown else None
 
 
 def _tracking(tracking: Doc) -> Iterator[tuple[str, Text]]:
     for name, value in tracking.items():
-        if isinstance(value, str):
-            yield name.replace("_", " "), Cell(value, url=value)
+        if name == "wandb_offline":
+            yield "W&B", "recorded offline; cid fetch uploads it once there is a key"
+        elif isinstance(value, str):
+            yield "W&B" if name == "wandb" else name.replace("_", " "), Cell(value, url=value)
 
 
 def _texts(document: Doc) -> dict[str, str]:
@@ -60,12 +109,13 @@ def _usage(metadata: Doc) -> Iterator[Block]:
         ("memory held", f"{held:.1f} GiB at most" if held else ""),
         ("driver", accelerator.text("driver")),
     ]
-    if any(value for _, value in rows):
-        yield Facts(rows)
+    if facts := _facts(rows):
+        yield facts
     gpus = [_gpu(index, gpu, usage["gpus"][str(index)]) for index, gpu in enumerate(accelerator.docs("gpus"))]
     if gpus:
         head = ["GPU", "name", "memory", "capability", "speed", "busy", "memory in use", "temperature"]
-        yield Table("GPUs; busy, memory in use and temperature as means and maxima of the training", head, gpus)
+        note = "Busy, memory in use and temperature: the mean of the training, then its highest."
+        yield Table("GPUs", head, gpus, note=note)
 
 
 def _gpu(index: int, gpu: Doc, usage: Doc) -> list[Text]:
@@ -86,22 +136,6 @@ def _gpu(index: int, gpu: Doc, usage: Doc) -> list[Text]:
 def _two(values: Doc, say: Callable[[float], str]) -> str:
     known = (values.number("mean"), values.number("max"))
     return ", ".join(say(value) for value in known if value is not None)
-
-
-def _timeline(timeline: Doc) -> Iterator[Block]:
-    numbers = timeline.numbers()
-    beside = {name: numbers.pop(name) for name in ASIDE if name in numbers}
-    if not numbers:
-        return
-    whole = sum(numbers.values())
-    chart = bar_chart(
-        "Time of each phase", list(numbers.items()), f"{wording.spent(whole)} together", 20, wording.spent
-    )
-    if chart:
-        yield Charts([chart])
-    if beside:
-        told = {"pull": "Data pulled in", "weights": "Weights downloaded in", "first_batch": "First batch after"}
-        yield Words(" ".join(f"{told[name]} {wording.spent(seconds)}." for name, seconds in beside.items()))
 
 
 def _legs(outputs: Outputs) -> Iterator[Block]:

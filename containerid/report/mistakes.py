@@ -103,7 +103,8 @@ def _box(box: Doc, kind: str, names: list[str]) -> Box | None:
         return None
     left, top, right, bottom = corners
     index, confidence = box.number("class"), box.number("confidence")
-    name = names[int(index)] if index is not None and 0 <= index < len(names) else ""
+    # Where there is one class alone, its name says nothing.
+    name = names[int(index)] if index is not None and 0 <= index < len(names) > 1 else ""
     right_one = box.get("found") is True or box.text("kind") == "true"
     said = f"{confidence:.2f}" if confidence is not None else "missed"
     # Only what is wrong is named: the names of what is right would cover it.

@@ -4,7 +4,7 @@ import json
 import shlex
 from collections.abc import Iterator, Mapping
 
-from containerid.report import wording
+from containerid.report import ending, wording
 from containerid.report.charts import bar_chart
 from containerid.report.outputs import Doc, Outputs
 from containerid.report.page import (
@@ -25,25 +25,30 @@ from containerid.report.page import (
 )
 
 _TONES = {"error": BAD, "warning": WARN, "info": ""}
-_FINDINGS = 60
+_FINDINGS, _CLASSES = 60, 12
+"""Findings and names of classes that are shown at most."""
 _SPLITS = ("images", "classes", "labels", "boxes", "backgrounds")
 
 
 def data_section(outputs: Outputs) -> Section:
     """The section about the data."""
-    data = outputs.metadata["data"]
-    asked = outputs.spec["data"]
-    origin = " ".join(
-        filter(None, [data.text("provider") or asked.text("provider"), data.text("source") or asked.text("source")])
+    data, asked = outputs.metadata["data"], outputs.spec["data"]
+    provider = data.text("provider") or asked.text("provider")
+    source = _place(provider, data.text("source") or asked.text("source"))
+    drawn = "drawn by the run itself" if provider == "synthetic" else ""
+    digest = data.text("sha256")
+    facts = Facts(
+        [
+            (provider or "from", source or drawn),
+            ("SHA-256", Cell(wording.short(digest), code=True, whole=digest)),
+            ("classes", ", ".join(data.texts("names")[:_CLASSES])),
+        ]
     )
-    blocks: list[Block] = []
-    facts: list[tuple[str, Text]] = [("from", origin), ("SHA-256", Cell(data.text("sha256"), code=True))]
-    if any((isinstance(value, str) and value) or (isinstance(value, Cell) and value.text) for _, value in facts):
-        blocks.append(Facts(facts))
-    blocks += _splits(outputs.data["splits"] or data["splits"])
+    blocks: list[Block] = [facts] if facts.shown else []
+    blocks += _splits(outputs)
     classes = outputs.data["classes"].numbers() or data["classes"].numbers()
-    counted = "Images" if outputs.classifies else "Boxes"
-    if classes and (chart := bar_chart(f"{counted} a class, all splits", list(classes.items()))):
+    title = f"{'Images' if outputs.classifies else 'Boxes'} of each class, all splits"
+    if classes and (chart := bar_chart(title, list(classes.items()))):
         blocks.append(Charts([chart]))
     blocks += _findings(outputs.data, outputs.data["counts"] or data["findings"])
     return Section("Data", blocks)
@@ -51,30 +56,28 @@ def data_section(outputs: Outputs) -> Section:
 
 def again_section(outputs: Outputs) -> Section:
     """The section about how to have the same again, and how to use what came out."""
-    code, run = outputs.code, shlex.quote(outputs.run)
-    metadata = outputs.metadata
+    code, known = outputs.code, _hashes(outputs)
+    # Its metadata is the last that a run writes which reached its end; one that did not would only fail again.
+    ended = bool(outputs.metadata) or not outputs.result
     rows: list[tuple[str, Text]] = [
-        ("code", Cell(code.text("sha"), code=True)),
+        ("experiment", outputs.text("experiment") or "base section"),
+        ("seed", outputs.metadata.text("seed")),
         ("branch", code.text("branch")),
         ("remote", Cell(code.text("remote"), code=True, note=f"as {code.text('ref')}" if code.text("ref") else "")),
-        ("tree", Cell(code.text("tree"), code=True)),
-        ("experiment", outputs.text("experiment") or "base section"),
-        ("seed", metadata.text("seed")),
-        ("spec SHA-256", Cell(metadata.text("spec_sha256"), code=True)),
-        *_weights(metadata["weights"]),
+        *((name, Cell(wording.short(digest), code=True, whole=digest)) for name, digest in known.items()),
     ]
-    commands = [f"cid reproduce {run}    # the same code, parameters and data; says how far the metrics differ"]
-    if outputs.inside("weights/best.pt"):
-        weights = f"runs/{run}/weights/best.pt"
-        use = f"cid model {weights}" if outputs.of_timm else f"yolo predict model={weights} source=FOLDER"
-        commands.append(f"cid fetch {run} && {use}")
-    blocks: list[Block] = [Commands("\n".join([*commands, *_by_hand(outputs)])), Facts(rows)]
+    commands = [*(_with_cid(outputs) if ended else ()), *_by_hand(outputs, first=not ended)]
+    blocks: list[Block] = [Commands("\n".join(commands))] if commands else []
+    blocks.append(Facts(rows))
+    if known:
+        digests: list[list[Text]] = [[name, Cell(digest, code=True)] for name, digest in known.items()]
+        blocks.append(More("All hashes in full", [Table("SHA-1 of git, SHA-256 of all else", ["of", "hash"], digests)]))
     if params := outputs.params.plain:
         blocks.append(More("All parameters", [_flat("params.yaml, merged", params)]))
-    if used := metadata["hyperparameters"].plain:
+    if used := outputs.metadata["hyperparameters"].plain:
         trainer = "timm" if outputs.of_timm else "Ultralytics"
         blocks.append(More(f"What {trainer} was given", [_flat("args.yaml", used)]))
-    return Section("Make it again", blocks)
+    return Section("Make it again" if ended else "What it was made from", blocks)
 
 
 def flatten(document: object, prefix: str = "") -> dict[str, object]:
@@ -92,37 +95,59 @@ def written(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _weights(weights: Doc) -> Iterator[tuple[str, Text]]:
+def _place(provider: str, source: str) -> str:
+    """A folder by its name alone: where it lies is its owner's."""
+    return source.rstrip("/").rpartition("/")[2] if provider == "folder" else source
+
+
+def _hashes(outputs: Outputs) -> dict[str, str]:
+    code, metadata = outputs.code, outputs.metadata
     # What only a next leg would have gone on from is not among the outputs of a run that has ended.
-    for name in (each for each in weights if each != "resume.pt"):
-        size = wording.size(weights[name].number("size"))
-        yield f"{name} SHA-256", Cell(weights[name].text("sha256"), code=True, note=size)
+    weights = {name: metadata["weights"][name].text("sha256") for name in metadata["weights"] if name != "resume.pt"}
+    told = {
+        "code": code.text("sha"),
+        "tree": code.text("tree"),
+        "data": metadata["data"].text("sha256"),
+        "spec": metadata.text("spec_sha256"),
+        **weights,
+    }
+    return {name: digest for name, digest in told.items() if digest}
 
 
-def _said(value: Text) -> bool:
-    return bool(value.text if isinstance(value, Cell) else value)
+def _with_cid(outputs: Outputs) -> Iterator[str]:
+    run = shlex.quote(outputs.run)
+    yield "# the same code, parameters and data; says how far the metrics differ"
+    yield f"cid reproduce {run}"
+    if outputs.inside("weights/best.pt"):
+        yield ""
+        yield "# what it finds in images of yours"
+        weights = f"runs/{run}/weights/best.pt"
+        use = f"cid model {weights}" if outputs.of_timm else f"yolo predict model={weights} source=FOLDER"
+        yield f"cid fetch {run} && {use}"
 
 
-def _by_hand(outputs: Outputs) -> Iterator[str]:
-    code, experiment = outputs.code, outputs.text("experiment")
+def _by_hand(outputs: Outputs, *, first: bool) -> Iterator[str]:
+    """Only where what was said on the command line is known: without it, it would be another run."""
+    code = outputs.code
     sha = code.text("sha")
-    if not sha:
+    if not sha or "overrides" not in outputs.spec:
         return
-    yield ""
-    yield "# or by hand"
+    if not first:
+        yield ""
+        yield "# the same by hand"
     if code.text("remote") and code.text("ref"):
         yield f"git fetch {shlex.quote(code.text('remote'))} {shlex.quote(code.text('ref'))}"
     yield f"git checkout {shlex.quote(sha)}"
-    quick = " --quick" if outputs.metadata.get("quick") is True else ""
-    yield "cid train --local" + (f" -e {shlex.quote(experiment)}" if experiment else "") + quick
+    yield ending.train(outputs)
 
 
-def _splits(counts: Doc) -> Iterator[Block]:
-    shown = [name for name in _SPLITS if any(name in counts[split] for split in counts)]
+def _splits(outputs: Outputs) -> Iterator[Block]:
+    counts = outputs.data["splits"] or outputs.metadata["data"]["splits"]
+    shown = [name for name in _SPLITS if any(counts[split].number(name) is not None for split in counts)]
     rows = [[split, *(wording.count(counts[split].number(name)) for name in shown)] for split in counts]
     if rows:
-        told = "Splits; backgrounds are images without a box" if "backgrounds" in shown else "Splits"
-        yield Table(told, ["split", *shown], rows, range(1, len(shown) + 1))
+        head = ["split", *("without a box" if name == "backgrounds" else name for name in shown)]
+        yield Table("Splits", head, rows, range(1, len(head)))
 
 
 def _findings(checked: Doc, counted: Doc) -> Iterator[Block]:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -38,6 +39,7 @@ class Cell:
         code: set in the font of code.
         url: where it leads; only http, https and places of this page do.
         note: smaller text after it.
+        whole: the same in full, for who points at it; empty where `text` is all of it.
     """
 
     text: str
@@ -45,6 +47,7 @@ class Cell:
     code: bool = False
     url: str = ""
     note: str = ""
+    whole: str = ""
 
     @property
     def link(self) -> str:
@@ -93,12 +96,13 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A paragraph that is meant to be noticed, in one of the tones."""
+    """A paragraph that is meant to be noticed, in one of the tones; `lines` are a list under it."""
 
     kind: ClassVar[str] = "note"
     text: str
     tone: str = QUIET
     title: str = ""
+    lines: Sequence[str] = ()
 
     @property
     def mark(self) -> str:
@@ -119,6 +123,11 @@ class Facts:
         cells = [(label, _cell(value)) for label, value in self.rows]
         return [(label, cell) for label, cell in cells if cell.text]
 
+    @property
+    def narrow(self) -> bool:
+        """It may stand beside another block."""
+        return all(len(cell.text + cell.note) <= _SHORT for _, cell in self.shown)
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -130,6 +139,7 @@ class Table:
         rows: as many cells each.
         numeric: columns, from 0, whose cells are numbers and stand flush right.
         shaded: cells from 0 to 9 in the heat of their share, for a matrix; as many as there are cells, or none.
+        note: a sentence under it.
     """
 
     kind: ClassVar[str] = "table"
@@ -138,11 +148,19 @@ class Table:
     rows: Sequence[Sequence[Text]]
     numeric: Collection[int] = ()
     shaded: Sequence[Sequence[int | None]] = ()
+    note: str = ""
 
     @property
     def cells(self) -> list[list[Cell]]:
         """All rows as cells."""
         return [[_cell(value) for value in row] for row in self.rows]
+
+    @property
+    def narrow(self) -> bool:
+        """It may stand beside another block."""
+        rows = [[len(cell.text) + len(cell.note) for cell in row] for row in self.cells]
+        rows.append([len(name) for name in self.head])
+        return len(self.rows) <= _FEW and sum(max(column) for column in zip(*rows, strict=False)) <= _BROAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +169,11 @@ class Charts:
 
     kind: ClassVar[str] = "charts"
     charts: "Sequence[Chart]"
+
+    @property
+    def narrow(self) -> bool:
+        """It may stand beside another block."""
+        return len(self.charts) == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +187,11 @@ class Gallery:
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """Lines to be typed into a shell."""
+    """Lines to be typed into a shell, or, where `label` says so, that a program has said."""
 
     kind: ClassVar[str] = "commands"
     text: str
+    label: str = "commands"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +202,9 @@ class More:
     title: str
     blocks: "Sequence[Block]"
 
+
+_SHORT, _BROAD, _FEW = 52, 72, 12
+"""Characters of a fact and of a table's row, and rows, beside which there is room for another block."""
 
 Block = Tiles | Words | Note | Facts | Table | Charts | Gallery | Commands | More
 
@@ -222,6 +249,18 @@ class Page:
         return [each for each in self.sections if each.blocks]
 
 
+def rows(blocks: Sequence[Block]) -> list[list[Block]]:
+    """Blocks in their order, narrow ones that follow each other together."""
+    grouped = groupby(blocks, key=lambda block: getattr(block, "narrow", False))
+    found = [[list(group)] if narrow else [[block] for block in group] for narrow, group in grouped]
+    return [row for part in found for row in part]
+
+
+def parts(text: str) -> list[str]:
+    """A path or a name in pieces between which a line may end, so that no word is cut elsewhere."""
+    return re.split(r"(?<=[/_])(?=[^/_])|(?<=[a-z]\.)(?=[a-z])", text)
+
+
 def render(page: Page) -> str:
     """The page as one HTML document."""
     style = _read(_STYLE)
@@ -249,9 +288,11 @@ def _cell(value: Text) -> Cell:
 def _environment() -> "Environment":
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-    return Environment(
+    made = Environment(
         loader=FunctionLoader(_read), undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
+    made.filters |= {"parts": parts, "rows": rows}
+    return made
 
 
 def _read(name: str) -> str:

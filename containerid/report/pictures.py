@@ -2,15 +2,19 @@
 
 import base64
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from html import escape
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-TRUE, GUESS = "true", "guess"
-"""Kinds of boxes: what is there, and what was predicted."""
+TRUE, GUESS, FAULT = "true", "guess", "fault"
+"""Kinds of boxes: what is there, what was predicted, and what a label says that may be wrong."""
+
+_LETTER = 0.62
+"""Width of a letter of a label, in its size."""
 
 _LARGE = 150_000
 """Bytes up to which a picture is taken as it is where there is nothing to shrink it with."""
@@ -19,7 +23,11 @@ _FORMATS = {b"\xff\xd8\xff": "jpeg", b"\x89PNG": "png", b"RIFF": "webp"}
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A box over a picture: centre, width and height as fractions of it, as YOLO labels have them."""
+    """A box over a picture: centre, width and height as fractions of it, as YOLO labels have them.
+
+    Attributes:
+        points: corners of an outline that is drawn in its place, as fractions of the picture.
+    """
 
     x: float
     y: float
@@ -27,6 +35,7 @@ class Box:
     height: float
     kind: str = TRUE
     label: str = ""
+    points: Sequence[tuple[float, float]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +80,14 @@ class Image:
     height: int
 
 
-def load(source: Path | bytes, longest: int = 640, quality: int = 72) -> Image | None:
+def load(source: Path | bytes, longest: int = 640, quality: int = 72, *, broken: bool = False) -> Image | None:
     """Read an image and shrink it.
 
     Args:
         source: a file, or its content.
         longest: pixels of its longer side at most.
         quality: of the JPEG that is made of it.
+        broken: of a truncated image, the part that is there is what is worth seeing.
 
     Returns:
         None when it cannot be read, or is large and there is nothing here to shrink it with (no Pillow).
@@ -91,7 +101,8 @@ def load(source: Path | bytes, longest: int = 640, quality: int = 72) -> Image |
     except ImportError:
         return _as_it_is(data)
     try:
-        return _shrunk(pillow, data, longest, quality)
+        with _lenient() if broken else nullcontext():
+            return _shrunk(pillow, data, longest, quality)
     # Beside Ultralytics, Pillow asks for one more package where it does not know a format: an ImportError.
     except (OSError, ValueError, SyntaxError, ImportError, pillow.DecompressionBombError):
         return None
@@ -124,7 +135,11 @@ def _box(image: Image, box: Box) -> list[str]:
     left, top = (box.x - box.width / 2) * image.width, (box.y - box.height / 2) * image.height
     wide, high = max(box.width * image.width, 1), max(box.height * image.height, 1)
     at = f'x="{left:.1f}" y="{top:.1f}" width="{wide:.1f}" height="{high:.1f}"'
-    parts = [f'<rect class="box under" {at}/>', f'<rect class="box {escape(box.kind)}" {at}/>']
+    if box.points:
+        corners = " ".join(f"{x * image.width:.1f},{y * image.height:.1f}" for x, y in box.points)
+        at = f'points="{corners}"'
+    shape = "polygon" if box.points else "rect"
+    parts = [f'<{shape} class="box under" {at}/>', f'<{shape} class="box {escape(box.kind)}" {at}/>']
     # What is predicted is named above its box, what is there below: the two mostly lie over each other.
     size = _letters(image)
     return [*parts, *_tag(image, box.label, left, top - size * 0.35 if box.kind == GUESS else top + high + size)]
@@ -149,15 +164,17 @@ _DRAWN: Mapping[type, Callable[..., list[str]]] = {Box: _box, Outline: _outline,
 
 def _letters(image: Image) -> float:
     """The height of letters in a picture, in its pixels."""
-    return max(image.width, image.height) / 32
+    return max(image.width, image.height) / 28
 
 
-def _tag(image: Image, label: str, x: float, y: float) -> list[str]:
-    if not label:
-        return []
+def _tag(image: Image, label: str, x: float, y: float) -> Iterator[str]:
+    """What a shape is called, inside the picture."""
     size = _letters(image)
-    x, y = min(max(x, 1), image.width - 1), min(max(y, size), image.height - size * 0.3)
-    return [f'<text class="tag" font-size="{size:.0f}" x="{x:.0f}" y="{y:.0f}">{escape(label)}</text>']
+    label = label[: max(1, int((image.width - 4) / (_LETTER * size)))]
+    if label:
+        y = min(max(y, size), image.height - size * 0.3)
+        x = max(2.0, min(x, image.width - 2 - _LETTER * size * len(label)))
+        yield f'<text class="tag" font-size="{size:.1f}" x="{x:.1f}" y="{y:.1f}">{escape(label)}</text>'
 
 
 def _shrunk(pillow: Any, data: bytes, longest: int, quality: int) -> Image:
@@ -169,6 +186,17 @@ def _shrunk(pillow: Any, data: bytes, longest: int, quality: int) -> Image:
     made = io.BytesIO()
     image.save(made, "JPEG", quality=quality, optimize=True)
     return Image(_uri("jpeg", made.getvalue()), image.width, image.height)
+
+
+@contextmanager
+def _lenient() -> Iterator[None]:
+    """Pillow reads a truncated image as far as it goes."""
+    files: Any = import_module("PIL.ImageFile")
+    before, files.LOAD_TRUNCATED_IMAGES = files.LOAD_TRUNCATED_IMAGES, True
+    try:
+        yield
+    finally:
+        files.LOAD_TRUNCATED_IMAGES = before
 
 
 def _as_it_is(data: bytes) -> Image | None:

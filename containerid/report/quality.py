@@ -8,6 +8,7 @@ from containerid.report.outputs import Doc, Outputs
 from containerid.report.page import (
     BAD,
     GOOD,
+    QUIET,
     WARN,
     Block,
     Cell,
@@ -20,7 +21,6 @@ from containerid.report.page import (
     Table,
     Text,
     Tile,
-    Words,
 )
 
 _TILES = ("mAP50", "mAP50-95", "precision", "recall", "accuracy_top1", "accuracy_top5")
@@ -33,13 +33,13 @@ def tiles(outputs: Outputs) -> list[Tile]:
     """The numbers that matter most, each with its gate or its uncertainty."""
     metrics, gates = outputs.metrics, {gate.text("metric"): gate for gate in outputs.metadata.docs("gates")}
     split = "test" if any(name.startswith("test/") for name in metrics) else "val"
-    names = [f"{split}/{name}" for name in _TILES if f"{split}/{name}" in metrics]
+    names = [f"{split}/{name}" for name in _TILES if f"{split}/{name}" in metrics and _telling(outputs, name)]
     names = names or [name for name in metrics if not name.startswith("speed/")][: len(_TILES)]
     names += [name for name in gates if name not in names and name in metrics]
     names += [name for name in ("speed/inference",) if name in metrics and name not in names]
     intervals = outputs.evaluation["intervals"] or outputs.metadata["intervals"]
     evaluated = outputs.evaluation.text("split") or "test"
-    fitting = {f"{evaluated}/{name}": intervals[name] for name in _INTERVALS}
+    fitting = {} if found_nothing(outputs) else {f"{evaluated}/{name}": intervals[name] for name in _INTERVALS}
     return [_tile(name, metrics[name], gates.get(name), fitting.get(name, Doc())) for name in names]
 
 
@@ -54,8 +54,16 @@ def gates_unmet(outputs: Outputs) -> list[str]:
 
 
 def advice(outputs: Outputs) -> list[Block]:
-    """What to do about gates that are not met."""
-    return [Note(text, WARN, "Advice.") for text in outputs.metadata.texts("advice")]
+    """What to try next."""
+    lines = [wording.sentence(text) for text in outputs.metadata.texts("advice")]
+    return [Note("", QUIET, "What to try next", lines)] if lines else []
+
+
+def found_nothing(outputs: Outputs) -> bool:
+    """The model sees nothing where it was evaluated: its curves and intervals would say nothing."""
+    split = outputs.evaluation.text("split") or "test"
+    known = [value for name in ("mAP50", "recall") if (value := outputs.metrics.get(f"{split}/{name}")) is not None]
+    return not outputs.classifies and bool(known) and not any(known)
 
 
 def section(outputs: Outputs) -> Section:
@@ -65,16 +73,25 @@ def section(outputs: Outputs) -> Section:
         blocks.append(
             Note("There is no test split: these images also chose the best epoch, so the numbers flatter.", WARN)
         )
-    blocks += [each for each in (_gates(outputs), _metrics(outputs), _per_class(outputs)) if each]
-    curves = _curves(outputs.evaluation) if not outputs.classifies else _accuracy(outputs.evaluation["curves"])
-    blocks += [Charts(curves)] if curves else []
-    blocks += _operating(outputs.evaluation)
+    nothing = found_nothing(outputs)
+    if nothing:
+        told = "It saw nothing that is there, at no confidence: there are no curves to draw and no threshold to choose."
+        blocks.append(Note(told, WARN, "Nothing was found."))
     taken = outputs.evaluation["confusion"] or outputs.metadata["confusion"]
-    blocks += confusion.blocks(taken, boxes=not outputs.classifies)
+    matrix = confusion.blocks(taken, boxes=not outputs.classifies)
+    found = _accuracy(outputs.evaluation["curves"]) if outputs.classifies else _curves(outputs.evaluation)
+    drawn = [Charts(found)] if found and not nothing else []
+    point = [] if nothing else _operating(outputs.evaluation)
+    blocks += filter(None, (_gates(outputs), _metrics(outputs), *matrix, *drawn, *point, _per_class(outputs)))
     blocks += _speed(outputs)
     if not outputs.evaluation and (plots := _plots(outputs)):
         blocks.append(plots)
     return Section("Result", blocks)
+
+
+def _telling(outputs: Outputs, name: str) -> bool:
+    """Of few classes, the right one is among the first five whatever the model says."""
+    return name != "accuracy_top5" or len(outputs.evaluation.texts("names")) > 5
 
 
 def _tile(name: str, number: float, gate: Doc | None, interval: Doc) -> Tile:
@@ -82,7 +99,7 @@ def _tile(name: str, number: float, gate: Doc | None, interval: Doc) -> Tile:
     if gate is None or gate.number("bound") is None:
         low, high = interval.number("low"), interval.number("high")
         known = low is not None and high is not None
-        return Tile(label, value, f"95 %: {wording.share(low)}–{wording.share(high)}" if known else "")
+        return Tile(label, value, f"{wording.share(low)} to {wording.share(high)}, 95 %" if known else "")
     met = gate.get("met") is True
     return Tile(label, value, f"{_bound(gate)}, {'met' if met else 'not met'}", GOOD if met else BAD)
 
@@ -104,7 +121,7 @@ def _gates(outputs: Outputs) -> Table | None:
         verdict = Cell("met", GOOD) if met else Cell("not met", BAD)
         rows.append([wording.metric(name), _bound(gate), _reached(gate), verdict])
     return (
-        Table("Gates: the bounds that params.yaml asks for", ["metric", "bound", "value", ""], rows, {1, 2})
+        Table("Gates: the bounds that params.yaml asks for", ["metric", "bound", "value", "verdict"], rows, {1, 2})
         if rows
         else None
     )
@@ -115,8 +132,7 @@ def _metrics(outputs: Outputs) -> Table | None:
     splits = [split for split in ("val", "test") if any(name.startswith(f"{split}/") for name in metrics)]
     names = dict.fromkeys(name.partition("/")[2] for name in metrics if name.partition("/")[0] in splits)
     rows = [
-        [wording.METRICS.get(name, name), *(wording.share(metrics.get(f"{split}/{name}")) for split in splits)]
-        for name in names
+        [wording.measured(name), *(wording.share(metrics.get(f"{split}/{name}")) for split in splits)] for name in names
     ]
     others = [name for name in metrics if name.partition("/")[0] not in (*splits, "speed")]
     rows += [
@@ -124,7 +140,7 @@ def _metrics(outputs: Outputs) -> Table | None:
     ]
     images = outputs.evaluation.number("images")
     of = f"; {outputs.evaluation.text('split')}: {wording.plural(images, 'image')}" if images else ""
-    return Table(f"Metrics of each split{of}", ["", *splits], rows, range(1, len(splits) + 1)) if rows else None
+    return Table(f"Metrics of each split{of}", ["metric", *splits], rows, range(1, len(splits) + 1)) if rows else None
 
 
 def _per_class(outputs: Outputs) -> Table | None:
@@ -137,7 +153,7 @@ def _per_class(outputs: Outputs) -> Table | None:
     shares = ("precision", "recall", "f1", "mAP50", "mAP50-95")
     shown = [name for name in shares if any(name in each for each in measured)]
     counts = [name for name in ("images", "boxes") if any(name in each for each in measured)]
-    known = _intervals_by_class(outputs.evaluation)
+    known = {} if found_nothing(outputs) else _intervals_by_class(outputs.evaluation)
     rows: list[list[Text]] = [
         [
             each.text("name"),
@@ -148,8 +164,8 @@ def _per_class(outputs: Outputs) -> Table | None:
     ]
     head = ["class", *counts, *(name.upper() if name == "f1" else name for name in shown)]
     told = "Each class; recall is the share of its images that are right" if outputs.classifies else "Each class"
-    told += "; behind it, what other images of the same kind would have given, 95 times in 100" if known else ""
-    return Table(told, head, rows, range(1, len(head))) if rows else None
+    note = "Beside a value: what other images of the same kind would have given, 95 times in 100." if known else ""
+    return Table(told, head, rows, range(1, len(head)), note=note) if rows else None
 
 
 def _intervals_by_class(evaluation: Doc) -> dict[str, Doc]:
@@ -172,7 +188,7 @@ def _accuracy(curves: Doc) -> list[Chart]:
         _line("answered", confidence, curves.row("answered")),
     ]
     axes = Axes(x="confidence asked for", low=0, high=1, span=(0, 1))
-    drawn = line_chart("Accuracy over confidence", lines, axes, last=False)
+    drawn = line_chart("Accuracy over confidence", lines, axes, told=False)
     return [drawn] if drawn else []
 
 
@@ -195,9 +211,9 @@ def _curves(evaluation: Doc) -> list[Chart]:
                 *(_line(each.text("name"), recall, each.row("pr")) for each in few),
             ],
             Axes(x="recall", low=0, high=1, span=(0, 1)),
-            last=False,
+            told=False,
         ),
-        line_chart("Precision and recall over confidence", mean, axes, last=False),
+        line_chart("Precision and recall over confidence", mean, axes, told=False),
         line_chart(
             "F1 over confidence",
             [
@@ -205,7 +221,7 @@ def _curves(evaluation: Doc) -> list[Chart]:
                 *(_line(each.text("name"), confidence, each.row("f1")) for each in few),
             ],
             axes,
-            last=False,
+            told=False,
         ),
     ]
     return [each for each in drawn if each is not None]
@@ -220,18 +236,19 @@ def _operating(evaluation: Doc) -> Iterator[Block]:
     target = evaluation.number("wanted_recall")
     rows = [_point("the best F1", best)] if best else []
     if target is not None:
-        name, highest = f"a recall of {target:g}", wording.share(evaluation.number("highest_recall"))
+        name, highest = f"recall {target:g}", wording.share(evaluation.number("highest_recall"))
         never: list[Text] = [Cell(name, note=f"not reached; the highest is {highest}"), *["–"] * 4]
         rows.append(_point(name, wanted) if wanted else never)
     rows += [_point("params.yaml", point)] if point else []
+    note = (
+        f"At the thresholds of params.yaml {wording.count(point.number('true'))} boxes are right, "
+        f"{wording.count(point.number('false'))} are false and {wording.count(point.number('missed'))} are missed."
+        if point.number("true") is not None
+        else ""
+    )
     if rows:
-        head = ["threshold for", "confidence", "precision", "recall", "F1"]
-        yield Table("Which confidence to ask for", head, rows, range(1, 5))
-    if point.number("true") is not None:
-        yield Words(
-            f"At the thresholds of params.yaml {wording.count(point.number('true'))} boxes are right, "
-            f"{wording.count(point.number('false'))} are false and {wording.count(point.number('missed'))} are missed."
-        )
+        head = ["for", "confidence", "precision", "recall", "F1"]
+        yield Table("Which confidence to ask for", head, rows, range(1, 5), note=note)
 
 
 def _point(name: str, point: Doc) -> list[Text]:
@@ -244,8 +261,8 @@ def _speed(outputs: Outputs) -> Iterator[Block]:
     latency, network, through = speed["latency"], speed["inference"], speed["throughput"]
     parameters, gflops, size = model.number("parameters"), model.number("gflops"), speed.number("imgsz")
     rows: list[tuple[str, Text]] = [
-        ("latency", _time(latency)),
-        ("of it the network", _time(network)),
+        ("one image takes", _time(latency)),
+        ("the network alone", _time(network)),
         ("throughput", _through(through)),
         ("measured on", " at ".join(filter(None, [speed.text("hardware"), f"{size:.0f} px" if size else ""]))),
         ("weights", wording.size(model.number("bytes"))),

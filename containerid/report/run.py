@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from containerid import __version__
-from containerid.report import curves, machine, mistakes, origins, quality, wording
+from containerid.report import curves, ending, machine, mistakes, origins, quality, wording
 from containerid.report import page as pages
 from containerid.report.outputs import Outputs, read
 from containerid.report.page import BAD, GOOD, WARN, Block, Cell, Note, Page, Tiles
@@ -60,8 +60,9 @@ def _status(outputs: Outputs) -> Cell:
 def _subtitle(outputs: Outputs) -> str:
     experiment, project = outputs.text("experiment"), outputs.text("project")
     parts = (
-        _trained(outputs),
         outputs.architecture,
+        _trained(outputs),
+        wording.day(outputs.text("started")),
         f"experiment {experiment}" if experiment else "",
         f"project {project}" if project else "",
     )
@@ -73,25 +74,23 @@ def _trained(outputs: Outputs) -> str:
     done = len(outputs.history.get("epoch", ()))
     epochs = metadata.number("epochs") or checkpoint.number("epoch") or done
     proof = outputs.result.text("proof") or metadata.text("hardware")
-    seconds = wording.spent(metadata.number("training_seconds"))
+    # What several sessions took together only the table of the epochs knows.
+    later = (metadata.number("leg") or outputs.spec.number("leg") or 1) > 1
+    spent = wording.spent(metadata.number("duration_seconds") if later else machine.took(outputs))
     parts = (
         wording.plural(epochs, "epoch") if epochs else "",
         f"on {proof}" if proof else "",
-        f"in {seconds}" if seconds else "",
+        f"in {spent}" if spent else "",
     )
     return " ".join(filter(None, parts))
 
 
 def _opening(outputs: Outputs) -> list[Block]:
-    outcome, reason = outputs.result.text("outcome"), outputs.result.text("reason")
     blocks: list[Block] = []
     if unmet := quality.gates_unmet(outputs):
         blocks.append(Note(f"{'; '.join(unmet)}.", BAD, "Gates not met:"))
-    elif reason:
-        phase = outputs.result.text("phase")
-        blocks.append(
-            Note(reason, _OUTCOMES.get(outcome, WARN), f"{outcome.capitalize()} in {phase}." if phase else "")
-        )
+    else:
+        blocks += ending.blocks(outputs)
     if outputs.metadata.get("quick") is True or outputs.spec.get("quick") is True:
         blocks.append(
             Note("A few steps on a handful of images: the path is what was tried, not the model.", title="A quick run.")

@@ -1,6 +1,7 @@
 """How numbers of all kinds are written for a person."""
 
 import math
+import re
 from datetime import UTC, datetime
 
 METRICS = {
@@ -14,12 +15,47 @@ METRICS = {
 }
 
 
+_OF = {"(B)": "", "(M)": " of masks", "(P)": " of key points"}
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+_HASH = 12
+"""Digits by which a hash is known; all of it stands where one looks for it."""
+
+
 def metric(name: str) -> str:
     """`test/mAP50` as `test mAP50`."""
     split, _, rest = name.partition("/")
     if split == "speed":
-        return METRICS.get(rest, rest)
-    return f"{split} {METRICS.get(rest, rest)}" if rest else name
+        return measured(rest)
+    return f"{split} {measured(rest)}" if rest else name
+
+
+def measured(name: str) -> str:
+    """`accuracy_top1` as `accuracy, top 1`, `mAP50(M)` as `mAP50 of masks`."""
+    plain, letter = (name[:-3], name[-3:]) if name[-3:] in _OF else (name, "(B)")
+    return METRICS.get(plain, plain) + _OF[letter]
+
+
+def short(digest: str) -> str:
+    """The first digits of a hash; what is none stays as it is."""
+    return digest[:_HASH] if re.fullmatch(r"[0-9a-f]{40,}", digest) else digest
+
+
+def sentence(text: str) -> str:
+    """A line that a program wrote, with a capital at its beginning and a point at its end.
+
+    What begins with a name as programs spell it, such as `val/mAP50`, keeps it.
+    """
+    word = text.split(" ", 1)[0]
+    begun = text if re.search(r"[/_.A-Z]", word) else text[:1].upper() + text[1:]
+    return ended(begun)
+
+
+def ended(text: str) -> str:
+    """A line with a point at its end, where it has none."""
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
 def value(name: str, number: float | None) -> str:
@@ -58,6 +94,23 @@ def moment(text: str) -> str:
         return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     except ValueError:
         return text
+
+
+def day(text: str) -> str:
+    """`2026-11-21T05:54:40+00:00` as `21 November 2026`; empty for what is no time."""
+    try:
+        told = datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        return ""
+    return f"{told.day} {_MONTHS[told.month - 1]} {told.year}"
+
+
+def between(began: str, ended: str) -> float | None:
+    """Seconds from one moment to another; None where one is no time."""
+    try:
+        return (datetime.fromisoformat(ended) - datetime.fromisoformat(began)).total_seconds()
+    except (TypeError, ValueError):
+        return None
 
 
 def size(number: float | None) -> str:

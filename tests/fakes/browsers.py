@@ -95,3 +95,27 @@ STRUCTURE = """() => ({
   landmarks: ['header', 'main', 'footer'].filter(name => !document.querySelector(name)),
 })"""
 """What a person who cannot see the page, or has a narrow screen, would stumble over."""
+
+CUT = """() => {
+  const over = [];
+  const boxed = element => element.closest('.scroll, pre');
+  for (const each of document.querySelectorAll('th, td, dd, dt, h1, h2, p, li, figcaption, summary, code, .value')) {
+    if (each.closest('.unseen') || !each.getClientRects().length) continue;
+    const cell = getComputedStyle(each).display === 'inline' ? each.getBoundingClientRect() : null;
+    const wide = cell ? cell.right - document.documentElement.clientWidth : each.scrollWidth - each.clientWidth;
+    if (wide > 1 && !(cell && boxed(each))) over.push([each.tagName, each.textContent.trim().slice(0, 50), wide]);
+  }
+  for (const each of document.querySelectorAll('.scroll, pre'))
+    if (each.scrollWidth > each.clientWidth && !getComputedStyle(each).backgroundImage.includes('gradient'))
+      over.push([each.className, 'scrolls, and nothing shows it', each.scrollWidth - each.clientWidth]);
+  const outside = [];
+  let words = 0;
+  for (const each of document.querySelectorAll('svg text')) {
+    const box = each.getBBox(), view = each.ownerSVGElement.viewBox.baseVal;
+    words += 1;
+    if (box.x < -1 || box.y < -1 || box.x + box.width > view.width + 1 || box.y + box.height > view.height + 1)
+      outside.push([each.textContent, box.x, box.y, box.width, view.width]);
+  }
+  return {over, outside, words};
+}"""
+"""Text that is wider than its place, boxes that scroll and do not show it, and words of pictures beyond their edge."""

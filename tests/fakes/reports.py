@@ -15,7 +15,7 @@ SMALL = base64.b64decode(
     "CAEBAAA/AJAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB//2Q=="
 )
 """A grey JPEG of 96 by 64 pixels: these outputs are also made where there is no Pillow."""
-_VOID = {"meta", "link", "br", "img", "input", "hr"}
+_VOID = {"meta", "link", "br", "img", "input", "hr", "wbr"}
 
 
 def jpeg(width: int = 96, height: int = 64, colour: tuple[int, int, int] = (120, 60, 90)) -> bytes:

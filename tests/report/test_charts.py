@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from containerid.report import pictures
 from containerid.report.charts import HEIGHT, WIDTH, Axes, Line, bar_chart, line_chart, number
+from containerid.report.curves import charts
 
 NAN = math.nan
 
@@ -139,3 +140,42 @@ def test_what_is_there_and_what_was_predicted_are_drawn_apart():
     assert '<rect class="box guess" x="30.0" y="15.0" width="40.0" height="20.0"/>' in svg
     assert 'aria-label="a door"' in svg
     assert svg.count("<text") == 1
+
+
+def test_a_legend_tells_the_place_that_is_pointed_out():
+    line = Line("val", [(1, 4.0), (2, 1.0), (3, 2.0)])
+    assert line_chart("Loss", [line], Axes(x="epoch", mark=(2, "best: 2"))).legend == [("val", "1")]
+    assert line_chart("Loss", [line], Axes(x="epoch", mark=(9, "best: 9"))).legend == [("val", "2")]
+    assert line_chart("Loss", [line], Axes(x="epoch")).legend == [("val", "2")]
+
+
+@pytest.mark.parametrize(
+    ("highest", "names"),
+    [(0.002, ["0", "0.0005", "0.0010", "0.0015", "0.0020"]), (1, ["0", "0.25", "0.50", "0.75", "1.00"]),
+     (8, ["0", "2", "4", "6", "8"]), (4e-7, ["0", "1.0e-07", "2.0e-07", "3.0e-07", "4.0e-07"])],
+)  # fmt: skip
+def test_the_marks_of_an_axis_have_the_places_of_their_step(highest, names):
+    chart = line_chart("Rate", [Line("a", [(1, 0.0), (2, highest)])], Axes(x="epoch", low=0, whole=True))
+    texts = re.findall(r'<text[^>]*text-anchor="end">([^<]*)</text>', chart.svg)
+    assert texts == names
+
+
+def test_a_rate_that_warms_up_from_far_above_does_not_press_the_others_flat():
+    history = {"epoch": [1, 2, 3], "lr/pg0": [0.001, 0.002, 0.001], "lr/pg1": [0.001, 0.002, 0.001],
+               "lr/pg2": [0.07, 0.01, 0.001]}  # fmt: skip
+    chart = charts(history)[-1]
+    assert chart.note == "not drawn: biases start at 0.07, to warm up"
+    assert [name for name, _ in chart.legend] == ["learning rate"]
+    assert "0.0020" in chart.svg
+
+
+def test_groups_whose_rates_differ_a_little_are_drawn_by_their_names():
+    history = {"epoch": [1, 2], "lr/pg0": [0.001, 0.002], "lr/pg1": [0.001, 0.002], "lr/pg2": [0.003, 0.002]}
+    assert [name for name, _ in charts(history)[-1].legend] == ["weights", "biases"]
+
+
+def test_a_label_stays_inside_its_picture():
+    image = pictures.load(jpeg(100, 50))
+    boxes = [pictures.Box(0.97, 0.02, 0.06, 0.04, pictures.GUESS, "container_door 0.93")]
+    x = float(re.search(r'class="tag" font-size="[\d.]+" x="([\d.]+)"', pictures.draw(image, "a", boxes=boxes).svg)[1])
+    assert 0 <= x < 70

@@ -1,4 +1,5 @@
 import json
+import shlex
 import shutil
 
 import pytest
@@ -18,7 +19,8 @@ def test_the_page_of_a_run_tells_all_that_it_left(tmp_path):
     page = made(leave(tmp_path / "out"))
     for told in (
         "exp001-20261121-080000-abc123", "1 gate not met", "test mAP50-95 is 0.710, not ≥ 0.9.", "yolo11n",
-        "1 × Tesla T4 (15 GiB, sm_75)", "12 min 34 s", "≥ 0.9, not met", "≤ 50, met", "more epochs",
+        "1 × Tesla T4 (15 GiB, sm_75)", "13 min", "12 min 34 s", "≥ 0.9, not met", "≤ 50, met",
+            "More epochs: the last one was the best.",
         "Precision over recall", "best F1: 0.894 at 0.41", "not reached; the highest is 0.930", "handle",
         "What was taken for what", "9.1 ms, 95 % within 11.2 ms", "9.41 million",
         "Something is wrong in 17 of 73 images: 13 boxes missed, 9 seen where there is none", "1 missed, 1 false",
@@ -54,7 +56,7 @@ def test_a_classifier_of_ultralytics_is_used_with_ultralytics(tmp_path):
 def test_the_confidence_that_an_interval_has_is_given_to_its_own_metric_alone(tmp_path):
     gates = {"gates": []}
     page = made(leave(tmp_path, metadata=gates))
-    assert "95 %: 0.860–0.950" in page.text
+    assert "0.860 to 0.950, 95 %" in page.text
     assert "0.100" not in page.text  # the interval of another recall
 
 
@@ -95,7 +97,7 @@ def test_a_run_that_failed_early_says_why_first(tmp_path):
     spec = {"run": "r1", "experiment": "exp9", "params": {"model": {"architecture": "yolo12s"}}, "quick": True}
     page = made(tmp_path, spec=spec)
     assert "Failed in validate." in page.text
-    assert page.text.index("the data cannot be used") < page.text.index("Make it again")
+    assert page.text.index("the data cannot be used") < page.text.index("What it was made from")
     assert "yolo12s" in page.text
     assert "A quick run." in page.text
 
@@ -180,17 +182,105 @@ def test_a_page_stays_small_enough_to_be_sent(tmp_path):
     assert report.write(folder).stat().st_size < 3_000_000
 
 
-def test_what_went_on_beside_the_phases_is_a_sentence_and_no_bar(tmp_path):
-    folder = leave(tmp_path / "out")
-    result = json.loads((folder / "result.json").read_text())
-    told = "Data pulled in 41 s. Weights downloaded in 3.2 s. First batch after 43 s."
-    assert told not in made(folder).text
-    result["timeline"] |= {"pull": 41.0, "weights": 3.2, "first_batch": 43.4}
-    (folder / "result.json").write_text(json.dumps(result))
+def test_what_went_on_beside_the_phases_is_told_and_is_no_bar(tmp_path):
+    timeline = {"train": 700, "pull": 41.0, "weights": 3.2, "first_batch": 43.4}
+    folder = leave(tmp_path / "out", result={"timeline": timeline})
     page = made(folder)
-    assert told in page.text
+    assert "43 s after the beginning" in page.text
+    assert "downloaded in 3.2 s" in page.text
+    assert "pulled in 41 s" in page.text
     assert "first_batch" not in page.text
-    assert "12 min 48 s together" in page.text, "what is beside a phase is not counted again"
+
+
+def test_the_time_is_the_same_wherever_it_is_told(tmp_path):
+    page = made(leave(tmp_path, result={"timeline": {"data": 20, "train": 700}}))
+    assert "on 1 × Tesla T4 (15 GiB, sm_75) in 13 min ·" in page.text
+    assert "13 min together" in page.text
+    bars = [each["aria-label"] for each in page.tags["svg"] if "phase" in (each.get("aria-label") or "")]
+    assert bars == ["Time of each phase: data 20 s, train 11 min 40 s, start and end 1 min"]
+
+
+def test_the_time_of_several_sessions_is_that_of_their_epochs(tmp_path):
+    page = made(leave(tmp_path, metadata={"leg": 2, "duration_seconds": 7200.0}))
+    assert "sm_75) in 2 h ·" in page.text
+
+
+def test_the_command_that_makes_a_run_again_holds_what_was_said_on_the_command_line(tmp_path):
+    said = ["training.epochs=12", "augmentation.note=it's $HOME"]
+    page = made(leave(tmp_path), spec={"backend": "kaggle", "overrides": said, "quick": True, "device": "cpu"})
+    line = next(each for each in page.text.splitlines() if "cid train" in each)
+    assert shlex.split(line) == [
+        "cid", "train", "--kaggle", "-e", "exp001", "--set", said[0], "--set", said[1], "--quick", "--device", "cpu",
+    ]  # fmt: skip
+    assert page.text.index("cid reproduce") < page.text.index("git checkout") < page.text.index("cid train")
+
+
+def test_what_was_said_and_is_not_known_is_not_left_out_in_silence(tmp_path):
+    page = made(leave(tmp_path), spec={"backend": "local"})
+    assert "cid reproduce" in page.text
+    assert "cid train" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("data", "params", "told"),
+    [
+        ({"provider": "folder", "source": "/home/ada/doors2"}, {"path": "data/doors"}, "--data doors2"),
+        ({"provider": "folder", "source": "/home/ada/p/data/doors"}, {"path": "data/doors"}, ""),
+        ({"provider": "kaggle", "source": "ada/doors"}, {"kaggle": None, "path": "d"}, "--data ada/doors"),
+        ({"provider": "kaggle", "source": "ada/doors"}, {"kaggle": "ada/doors"}, ""),
+    ],
+)
+def test_data_that_params_yaml_does_not_name_is_named(tmp_path, data, params, told):
+    leave(tmp_path, metadata={"params": {"data": params}})
+    page = made(tmp_path, spec={"overrides": [], "data": data})
+    line = next(each for each in page.text.splitlines() if "cid train" in each)
+    assert line == " ".join(filter(None, ["cid train --local -e exp001", told]))
+    assert "/home/ada" not in page.text
+
+
+def test_a_run_that_failed_shows_the_end_of_its_log_what_it_means_and_what_to_do(tmp_path):
+    result = {"run": "r1", "outcome": "failed", "phase": "train", "reason": "OutOfMemoryError: CUDA out of memory."}
+    (tmp_path / "result.json").write_text(json.dumps(result), encoding="utf-8")
+    log = "\n".join([*(f"line {n}" for n in range(40)), "torch.OutOfMemoryError: CUDA out of memory. Tried", ""])
+    (tmp_path / "train.log").write_text(log, encoding="utf-8")
+    page = made(tmp_path, spec={"experiment": "exp1", "overrides": ["training.epochs=3"], "code": {"sha": "a" * 40}})
+    assert "Failed in train." in page.text
+    assert "Why?" in page.text
+    assert "training.batch_size" in page.text
+    assert "line 39" in page.text
+    assert "line 5\n" not in page.text
+    assert "cid logs r1" in page.text
+    assert "cid train --local -e exp1 --set training.epochs=3" in page.text
+    assert "cid reproduce" not in page.text, "it would fail again"
+    assert "Make it again" not in page.text
+
+
+def test_a_paused_run_says_how_it_goes_on(tmp_path):
+    result = {
+        "outcome": "paused",
+        "phase": "train",
+        "reason": "the time was up",
+        "checkpoint": {"epoch": 4, "epochs": 9},
+    }
+    page = made(leave(tmp_path, run="r1", result=result, metadata={"gates": []}))
+    assert "# goes on after epoch 4 of 9\ncid resume r1" in page.text
+    assert page.text.index("cid resume r1") < page.text.index("cid reproduce")
+
+
+def test_a_model_that_finds_nothing_has_no_curves(tmp_path):
+    zeros = {f"test/{name}": 0.0 for name in ("mAP50", "mAP50-95", "precision", "recall")}
+    intervals = {"mAP50": {"low": 0.0, "high": 0.0}}
+    leave(tmp_path, metadata={"gates": []}, result={"metrics": zeros}, evaluation={"intervals": intervals})
+    page = made(tmp_path)
+    assert "Nothing was found." in page.text
+    for told in ("0.000 to 0.000", "best F1", "Precision over recall", "Which confidence"):
+        assert told not in page.text
+
+
+def test_a_long_hash_is_short_where_one_reads_and_whole_where_one_looks(tmp_path):
+    page = made(leave(tmp_path))
+    assert page.text.count("c" * 64) == 1
+    assert next(each["title"] for each in page.tags["code"] if each.get("title")) == "c" * 64
 
 
 def test_many_classes_are_told_by_their_most_frequent_confusions(tmp_path):
