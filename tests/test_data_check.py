@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -87,10 +88,13 @@ def test_the_page_stands_alone_and_shows_the_worst(cid: Cid, folder: Path) -> No
     assert cid("data", "check", "doors", "--html", "page.html").code == 7
     page = Path("page.html").read_text(encoding="utf-8")
     assert "data:image/jpeg;base64," in page
-    assert "cannot be shown" in page
+    assert "Cannot be shown: " in page
     assert "<rect " in page
     assert "<script" not in page
-    assert "http" not in page
+    assert not re.search(r"https?://", page)
+    assert "Image files without a byte" in page
+    assert "image-empty" in page.replace("<wbr>", "")
+    assert f"cid data check {folder}" in page.replace("<wbr>", "")
 
 
 def test_looking_deeper_says_what_it_needs(cid: Cid, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

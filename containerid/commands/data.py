@@ -31,14 +31,14 @@ def check(
     Exit 7 when there are errors. The set is never changed. Example: cid data check data/doors --deep
     """
     from containerid import runs
-    from containerid.dataset.page import write_page
     from containerid.errors import RunFailed
+    from containerid.report import checked as pages
     from containerid.runs.checkdata import check_data
     from containerid.views_data import show_mended, show_report
 
     checked = check_data(path, folder=Path.cwd(), home=runs.Home.of_user(), deep=deep, fix=fix, task=task)
     if html:
-        write_page(html, checked.report, checked.folder)
+        pages.write(html, checked.report, checked.folder)
     screen.document(checked.document())
     show_report(screen, checked.report)
     if html:

@@ -2,11 +2,16 @@
 
 import http.server
 import threading
+from datetime import UTC, datetime
 
 import pytest
-from fakes.browsers import CONTRAST, STRUCTURE, browser
+from fakes.browsers import CONTRAST, CUT, STRUCTURE, browser
 from fakes.reports import HOSTILE, leave, leave_classifier
+from fakes.sets import write_set
 
+from containerid.dataset import sets
+from containerid.dataset.check import check
+from containerid.report import checked
 from containerid.report import compare as comparison
 from containerid.report import page as pages
 from containerid.report import run as report
@@ -31,10 +36,24 @@ def folder(tmp_path_factory):
     report.write(leave_classifier(folder / "sorted"))
     both = comparison.compare([read(first), read(second)])
     pages.write(folder / "compared.html", comparison.compose(both))
+    third = leave(folder / "c", run="exp003-20261121-100000-abcdef", metadata={"code": {"sha": "f" * 40}})
+    three = comparison.compare([read(first), read(second), read(third)])
+    pages.write(folder / "three.html", comparison.compose(three))
     (folder / "failed").mkdir()
     (folder / "failed/result.json").write_text('{"run": "r1", "outcome": "failed", "phase": "data", "reason": "gone"}')
-    report.write(folder / "failed")
+    (folder / "failed/train.log").write_text(f"{'a long line ' * 30}\nFileNotFoundError: data/doors/images/train\n")
+    report.write(folder / "failed", spec={"overrides": ["training.epochs=3"], "code": {"sha": "a" * 40}})
+    _checked(folder)
     return folder
+
+
+def _checked(folder):
+    doors = write_set(folder / "doors")
+    (doors / "labels/train/train1.txt").write_text("0 0.9 0.5 0.4 0.4\n7 0.5 0.5 0.2 0.2\n")
+    (doors / "labels/train/train2.txt").write_text("0 0.1 0.1 0.5 0.1 0.5 0.5 0.1 0.5\n")
+    (doors / "images/val/val1.jpg").write_bytes(b"")
+    found = check(sets.survey(doors / "data.yaml"))
+    checked.write(folder / "checked.html", found, doors, now=datetime(2026, 11, 21, tzinfo=UTC))
 
 
 class Look:
@@ -69,7 +88,9 @@ class Look:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [NARROW, WIDE])
-@pytest.mark.parametrize("name", ["a/report.html", "sorted/report.html", "compared.html", "failed/report.html"])
+@pytest.mark.parametrize(
+    "name", ["a/report.html", "sorted/report.html", "compared.html", "failed/report.html", "checked.html"]
+)
 def test_a_page_reads_well_at_any_width_by_day_and_by_night(chromium, folder, name, width, scheme):
     with Look(chromium, folder / name, width, scheme) as look:
         found = look.page.evaluate(STRUCTURE)
@@ -83,6 +104,25 @@ def test_a_page_reads_well_at_any_width_by_day_and_by_night(chromium, folder, na
     assert (found["unreachable"], found["nameless"], found["landmarks"]) == (0, 0, [])
     assert contrast["seen"] > 10
     assert contrast["faint"] == []
+
+
+@pytest.mark.parametrize("width", [NARROW, 800, WIDE, 1800])
+@pytest.mark.parametrize("name", ["a/report.html", "three.html", "failed/report.html", "checked.html"])
+def test_nothing_is_cut_off_and_what_scrolls_shows_it(chromium, folder, name, width):
+    with Look(chromium, folder / name, width) as look:
+        found = look.page.evaluate(CUT)
+        wide = look.page.evaluate(STRUCTURE)["wide"]
+    assert found["over"] == []
+    assert found["outside"] == []
+    assert wide <= 0
+    assert found["words"] > 5 or "report" not in name or name.startswith("failed")
+
+
+def test_three_runs_stand_side_by_side_in_a_wide_window(chromium, folder):
+    boxes = "[...document.querySelectorAll('.scroll')].filter(each => each.scrollWidth > each.clientWidth).length"
+    with Look(chromium, folder / "three.html", WIDE) as look:
+        look.page.evaluate("document.querySelectorAll('details').forEach(each => each.open = false)")
+        assert look.page.evaluate(boxes) == 0
 
 
 def test_day_and_night_look_different_and_paper_is_white(chromium, folder):
