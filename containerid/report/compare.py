@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from containerid import __version__
-from containerid.report import curves, machine, wording
+from containerid.report import curves, machine, quality, wording
 from containerid.report.charts import Axes, Chart, Line, line_chart
 from containerid.report.origins import flatten, written
 from containerid.report.outputs import Doc, Outputs
@@ -172,9 +172,10 @@ def _images(splits: Doc) -> str:
 def _runs(comparison: Comparison) -> Table:
     rows: list[list[Text]] = []
     for letter, run in zip(comparison.letters, comparison.runs, strict=True):
-        outcome = run.result.text("outcome") or "no result"
+        unmet = len(quality.gates_unmet(run))
+        outcome = f"{wording.plural(unmet, 'gate')} not met" if unmet else run.result.text("outcome") or "no result"
         spent, began = wording.spent(machine.took(run)), wording.moment(run.text("started"))
-        tone = {"succeeded": GOOD, "failed": BAD}.get(outcome, "")
+        tone = BAD if unmet else {"succeeded": GOOD, "failed": BAD}.get(outcome, "")
         rows.append(
             [letter, run.run, run.text("experiment"), Cell(outcome, tone), began, spent, run.result.text("proof")]
         )
