@@ -38,6 +38,7 @@ TITLES = {
     "label-empty": "Empty labels: background images",
     "label-encoding": "Labels that are not UTF-8 text",
     "label-format": "Rows that are not five numbers",
+    "label-keypoints": "Rows that are not what a set of keypoints has",
     "label-missing": "Images without a label",
     "label-mixed": "Boxes and polygons in one label",
     "label-orphan": "Labels without an image",

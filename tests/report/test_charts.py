@@ -177,5 +177,5 @@ def test_groups_whose_rates_differ_a_little_are_drawn_by_their_names():
 def test_a_label_stays_inside_its_picture():
     image = pictures.load(jpeg(100, 50))
     boxes = [pictures.Box(0.97, 0.02, 0.06, 0.04, pictures.GUESS, "container_door 0.93")]
-    x = float(re.search(r'class="tag" font-size="[\d.]+" x="([\d.]+)"', pictures.draw(image, "a", boxes=boxes).svg)[1])
+    x = float(re.search(r'class="tag" font-size="[\d.]+" x="([\d.]+)"', pictures.draw(image, "a", shapes=boxes).svg)[1])
     assert 0 <= x < 70

@@ -37,9 +37,9 @@ def test_the_page_of_a_run_tells_all_that_it_left(tmp_path):
 def test_the_page_of_a_classifier_speaks_of_images_and_of_no_boxes(tmp_path):
     page = made(leave_classifier(tmp_path / "out"))
     for told in (
-        "95 %: 0.810–0.960", "recall is the share of its images that are right", "0.900 0.810–0.960",
+        "0.810 to 0.960, 95 %", "recall is the share of its images that are right", "0.900 0.810–0.960",
         "Accuracy over confidence", "5 of 50 images are taken for another class, 2 of them at a confidence over 0.8",
-        "alpha, taken for background", "Images a class, all splits", "Accuracy of validation", "best: 3",
+        "alpha, taken for background", "Images of each class, all splits", "Accuracy of validation", "best: 3",
         "cid model runs/", "What timm was given", "val accuracy, top 1 is 0.910, not ≥ 0.95.",
     ):  # fmt: skip
         assert told in page.text, told
