@@ -55,8 +55,7 @@ def _show_verdict(screen: Screen, report: Report) -> None:
     told = ", ".join(
         f"{counts[word]:,} {word}{'s' * (counts[word] != 1 and word != INFO)}" for word in SEVERITIES if counts[word]
     )
-    more = "" if report.sorted else "; --deep looks at every pixel"
-    looked = f"{report.decoded:,} images decoded" if report.decoded else f"nothing decoded{more}"
+    looked = f"{report.decoded:,} images decoded" if report.decoded else "nothing decoded; --deep looks at every pixel"
     mark = "✗" if counts[ERROR] else "✓"
     screen.say(f"{mark} {told or 'nothing to say'} ({looked})", style="red" if counts[ERROR] else "green")
 

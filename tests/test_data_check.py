@@ -1,4 +1,5 @@
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -131,7 +132,7 @@ def test_a_set_that_is_sorted_into_classes_is_counted_by_class_and_split(
         (crops / "data.yaml").write_text("train: train\nval: val\nnames: [door, wall]\n")
     said = cid("data", "check", "crops")
     assert said.code == 0, said.out + said.err
-    assert "✓ nothing to say (nothing decoded)" in said.out
+    assert "✓ nothing to say (nothing decoded; --deep looks at every pixel)" in said.out
     document = cid("data", "check", "crops", "--json").document
     assert document["sorted"]["train"] == {"door": 4, "wall": 4}
     assert document["classes"] == {"door": 8, "wall": 8}
@@ -148,12 +149,55 @@ def test_what_is_no_image_in_a_class_is_an_error(cid: Cid, folder: Path) -> None
     assert "its label" not in said.out
 
 
+def test_an_image_in_two_splits_or_classes_is_found_in_a_set_of_classes_too(cid: Cid, folder: Path) -> None:
+    crops = sort_crops(folder)
+    image = next(crops.glob("train/door/*"))
+    shutil.copy(image, crops / "val/wall/again.jpg")
+    shutil.copy(image, crops / "train/wall/again.jpg")
+    (crops / "train/wall/Thumbs.db").write_bytes(b"")
+    (crops / "train.cache").write_bytes(b"")
+    (crops / "train/loose.jpg").write_bytes(next(crops.glob("test/door/*")).read_bytes()[:-2] + b"\0\xff\xd9")
+    said = cid("data", "check", "crops", "--json")
+    assert said.code == 7
+    assert [(each["path"], each["kind"], each["severity"]) for each in said.document["findings"]] == [
+        ("val/wall/again.jpg", "split-leak", "error"),
+        ("train.cache", "cache", "warning"),
+        ("train/loose.jpg", "image-unused", "warning"),
+        ("train/wall/Thumbs.db", "junk", "warning"),
+        ("train/wall/again.jpg", "image-duplicate", "warning"),
+    ]
+
+
+def test_paths_are_relative_to_the_set_wherever_its_data_yaml_lies(cid: Cid, folder: Path) -> None:
+    (folder / "labels/train/train1.txt").write_text("7 0.5 0.5 0.4 0.4\n")
+    Path("configs").mkdir()
+    Path("configs/doors.yaml").write_text(
+        "path: ../doors\ntrain: images/train\nval: images/val\ntest: images/test\nnames: [door]\nnc: 2\n",
+        encoding="utf-8",
+    )
+    said = cid("data", "check", "configs/doors.yaml", "--html", "page.html", "--json")
+    assert [(each["path"], each["line"]) for each in said.document["findings"]] == [
+        ("doors.yaml", 6),
+        ("labels/train/train1.txt", 1),
+    ]
+    assert said.document["set"] == str(folder)
+    assert "data:image/jpeg" in Path("page.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["doors.yaml", "dataset.yml", "data.yml"])
+def test_a_folder_whose_data_yaml_has_another_name_is_a_set(cid: Cid, folder: Path, name: str) -> None:
+    (folder / "data.yaml").rename(folder / name)
+    (folder / "params.yaml").write_text("lr: 0.1\n")
+    assert cid("data", "check", "doors").code == 0
+
+
 def test_a_classifiers_project_has_its_own_set_checked_as_one(cid: Cid, folder: Path) -> None:
     sort_crops(folder)
     Path("params.yaml").write_text("detection:\n  model: {architecture: timm/resnet18}\n  data: {path: crops}\n")
     assert cid("data", "check").code == 0
-    said = cid("data", "check", "--deep")
+    said = cid("data", "check", "--fix")
     assert (said.code, "crops is sorted into classes" in said.err) == (2, True)
+    assert cid("data", "check", "--deep", "--json").document["decoded"] == 16
 
 
 def test_labels_beside_the_images_are_no_classes(cid: Cid, folder: Path) -> None:

@@ -1,18 +1,18 @@
 """What is wrong with a detection set, before a GPU second is spent on it. Reads everything, changes nothing."""
 
 import os
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
+from typing import Any
 
-from containerid.dataset import across, crowd, junk, pairs, pixels
+from containerid.dataset import across, crowd, junk, pairs
+from containerid.dataset.decoding import decode
 from containerid.dataset.findings import ERROR, INFO, SEVERITIES, WARNING, Finding, Report, relative
 from containerid.dataset.kept import Kept
-from containerid.dataset.labels import TRIANGLE
-from containerid.dataset.sets import Dataset, DatasetError
+from containerid.dataset.labels import TRIANGLE, Shape
+from containerid.dataset.sets import Dataset, DatasetError, shown
 
 __all__ = ["ERROR", "INFO", "MINIMUM", "SEVERITIES", "WARNING", "Finding", "Report", "check", "refuse"]
 
@@ -21,9 +21,6 @@ MINIMUM = {"train": 1, "val": 1}
 _IMBALANCE = 10
 """How many times more boxes than another a class may have before that is worth a word."""
 _CHUNK, _PAYS = 2000, 30_000
-_DECODE_CHUNK, _DECODE_PAYS = 64, 600
-_PORTION = 1024
-"""Images whose results are written down at once: so many are lost when the check is cut short."""
 
 
 def refuse(error: DatasetError) -> Report:
@@ -31,8 +28,8 @@ def refuse(error: DatasetError) -> Report:
     return Report([_fault(error, error.path.parent)])
 
 
-def _fault(error: DatasetError, root: Path) -> Finding:
-    path = relative(os.fspath(root), os.fspath(error.path))
+def _fault(error: DatasetError, root: Path, file: Path | None = None) -> Finding:
+    path = shown(root, error.path) if error.path == file else relative(os.fspath(root), os.fspath(error.path))
     return Finding(path, error.line, "yaml", ERROR, error.message, error.fix)
 
 
@@ -40,6 +37,7 @@ def check(
     dataset: Dataset,
     minimum: Mapping[str, int] = MINIMUM,
     *,
+    task: str = "detect",
     deep: bool = False,
     keep: Path | None = None,
     seconds: float | None = None,
@@ -50,20 +48,24 @@ def check(
     Args:
         dataset: as `sets.read` or `sets.survey` gives it.
         minimum: images that a split must hold.
+        task: what the set is for: other rows are asked of a label then.
         deep: decode every image too, and look for images that look the same; needs the `data` extra.
         keep: a folder for results, outside the set: what has not changed since is not looked at again.
         seconds: decode no longer than this; None as long as it takes.
         processes: at most so many; None takes one for each processor.
     """
-    kept = Kept(keep, dataset, dict(minimum), deep=deep) if keep else None
+    kept = Kept(keep, dataset, {"minimum": dict(minimum), "task": task}, deep=deep) if keep else None
     if kept and (report := kept.report()):
         return report
-    checking = _Checking(dataset, processes)
+    checking = _Checking(dataset, Shape(task, *dataset.keypoints), processes)
     checking.structure(minimum)
+    whole = True
     if deep:
-        checking.deep(kept, seconds)
+        found = decode(checking.members, checking.root, kept, seconds=seconds, processes=processes)
+        checking.report.findings += found.findings
+        checking.report.decoded, whole = found.decoded, found.whole
     checking.report.findings.sort(key=lambda finding: finding.order)
-    if kept and checking.complete:
+    if kept and whole:
         kept.keep(checking.report)
     return checking.report
 
@@ -71,20 +73,19 @@ def check(
 class _Checking:
     """One check of one set."""
 
-    def __init__(self, dataset: Dataset, processes: int | None) -> None:
-        self.dataset = dataset
+    def __init__(self, dataset: Dataset, shape: Shape, processes: int | None) -> None:
+        self.dataset, self.shape = dataset, shape
         self.root = os.fspath(dataset.root)
         self.processes = processes
         self.paths = {split: list(map(os.fspath, images)) for split, images in dataset.splits.items()}
         self.report = Report()
         self.members: list[across.Member] = []
-        self.complete = True
 
     def structure(self, minimum: Mapping[str, int]) -> None:
         """All that can be said without decoding a pixel."""
         report, sizes, polygons = self.report, {}, False
         boxes: dict[str, Counter[int]] = {}
-        report.findings += [_fault(each, self.dataset.root) for each in self.dataset.faults]
+        report.findings += [_fault(each, self.dataset.root, self.dataset.file) for each in self.dataset.faults]
         report.findings += self.dataset.notes
         seen: set[Finding] = set()
         for split, paths in self.paths.items():
@@ -104,10 +105,9 @@ class _Checking:
         report.findings += self._totals(minimum, boxes)
 
     def _examine(self, paths: Sequence[str]) -> pairs.Examined:
-        classes, keypoints = len(self.dataset.names), self.dataset.keypoints
+        options: dict[str, Any] = {"root": self.root, "classes": self.dataset.classes, "shape": self.shape}
         if len(paths) < _PAYS:
-            return pairs.examine(paths, root=self.root, classes=classes, keypoints=keypoints)
-        options = {"root": self.root, "classes": classes, "keypoints": keypoints}
+            return pairs.examine(paths, **options)
         whole = pairs.Examined()
         for found in crowd.spread("examine", paths, options, chunk=_CHUNK, pays=_PAYS, processes=self.processes):
             whole.add(pairs.unpack(found))
@@ -118,7 +118,7 @@ class _Checking:
         self.report.classes = dict.fromkeys(names, 0)
         for index, name in enumerate(names):
             self.report.classes[name] += total[index]
-        file = self.dataset.file.name
+        file = self.dataset.shown
         faulty = {fault.line for fault in self.dataset.faults}
         asked = {split: least for split, least in minimum.items() if self.dataset.lines.get(split) not in faulty}
         yield from _few(self.report.counts, asked, file, self.dataset.lines)
@@ -131,46 +131,6 @@ class _Checking:
         if total and not self.dataset.faults:
             named = {index: name for index, name in enumerate(names) if index not in self.dataset.unnamed}
             yield from _classes(named, total, boxes.get("train", Counter()), file, line)
-
-    def deep(self, kept: Kept | None, seconds: float | None) -> None:
-        """Decode every image that can be opened."""
-        until = time.monotonic() + seconds if seconds is not None else float("inf")
-        paths = list(dict.fromkeys(member.path for member in self.members if member.size))
-        known = kept.pixels(paths) if kept else {}
-        todo = [path for path in paths if path not in known]
-        fresh: dict[str, tuple[bytes, pixels.Decoded]] = {}
-        for path, content, decoded in self._decode(todo, kept):
-            fresh[path], known[path] = (content, decoded), decoded
-            if kept and len(fresh) >= _PORTION:
-                kept.learn(fresh)
-                fresh = {}
-            if time.monotonic() > until:
-                break
-        if kept:
-            kept.learn(fresh)
-        self._seen(known)
-        self.report.decoded = len(known)
-        self.complete = len(known) == len(paths)
-
-    def _decode(self, paths: Sequence[str], kept: Kept | None) -> Iterator[tuple[str, bytes, pixels.Decoded]]:
-        """Each image with the content that it is kept under and what decoding it gave."""
-        options = {"kept": os.fspath(kept.file), "marker": kept.marker.decode()} if kept else {}
-        chunks = crowd.spread(
-            "decode", paths, options, chunk=_DECODE_CHUNK, pays=_DECODE_PAYS, processes=self.processes
-        )
-        for path, (content, fault, seen) in zip(paths, chain.from_iterable(chunks), strict=False):
-            yield path, bytes.fromhex(content), (fault, bytes.fromhex(seen))
-
-    def _seen(self, known: Mapping[str, pixels.Decoded]) -> None:
-        advice = "bring the original, or remove it and its label"
-        for path, (fault, _) in known.items():
-            if fault:
-                message = f"its pixels cannot be decoded: {fault}"
-                self.report.findings.append(
-                    Finding(relative(self.root, path), 0, "image-corrupt", ERROR, message, advice)
-                )
-        prints = {path: seen for path, (_, seen) in known.items() if seen}
-        self.report.findings += across.lookalikes(self.members, prints, self.root)
 
 
 def _settle(finding: Finding, *, polygons: bool) -> Finding:

@@ -60,8 +60,6 @@ def _start(stack: ExitStack) -> "subprocess.Popen[str]":
         text=True,
         encoding="ascii",
         env={**os.environ, "PYTHONPATH": path},
-        # Ctrl-C is for the program, which ends them.
-        process_group=0,
     )
     stack.enter_context(worker)
     stack.callback(worker.kill)
@@ -88,10 +86,10 @@ def run(task: str, items: Sequence[str], options: dict[str, Any]) -> Any:
     return TASKS[task](items, **options)
 
 
-def _examine(items: Sequence[str], *, root: str, classes: int, keypoints: tuple[int, int] | None) -> Any:
+def _examine(items: Sequence[str], **options: Any) -> Any:
     from containerid.dataset.pairs import examine, pack
 
-    return pack(examine(items, root=root, classes=classes, keypoints=keypoints))
+    return pack(examine(items, **options))
 
 
 def _decode(items: Sequence[str], *, kept: str = "", marker: str = "") -> list[tuple[str, str, str]]:

@@ -86,7 +86,9 @@ def look(path: str) -> Look:
             return Look(0, 0, 0, [*said, ("image-unreadable", ERROR, f"is {what}, not an image", "rename it")])
         header = _examine(Source(descriptor, status.st_size), suffix_of(name), said)
     except OSError as error:
-        return Look(0, 0, 0, [*said, ("image-unreadable", ERROR, f"cannot be read ({error.strerror})", "")])
+        return Look(
+            0, 0, 0, [*said, ("image-unreadable", ERROR, f"cannot be read ({error.strerror})", "bring the original")]
+        )
     finally:
         os.close(descriptor)
     return Look(status.st_size, header.width, header.height, said)

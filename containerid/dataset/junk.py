@@ -1,6 +1,7 @@
 """What lies among images and labels and does not belong there: orphans, caches, droppings of other programs."""
 
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,7 +13,8 @@ from containerid.dataset.rows import decode
 from containerid.dataset.sets import YAML, Dataset, images_of, label_path
 from containerid.dataset.tree import Folder, roots, walk
 
-_WELCOME = frozenset({YAML, ".gitignore", ".gitkeep", ".gitattributes", ".dvcignore", ".keep"})
+WELCOME = frozenset({YAML, ".gitignore", ".gitkeep", ".gitattributes", ".dvcignore", ".keep"})
+"""Files that may lie anywhere in a set."""
 _CLASSES = "classes.txt"
 _DROPPINGS = frozenset({"thumbs.db", "ehthumbs.db", ".ds_store", "desktop.ini"})
 _CACHES = (".cache", ".npy")
@@ -61,7 +63,8 @@ def sweep(dataset: Dataset) -> Iterator[Finding]:
                 yield from _file(folder, name, what, known)
     yield from _unlisted(known)
     yield from _stems(known)
-    yield from _beside(dataset, known)
+    if known.root not in known.folders:
+        yield from beside(dataset.root)
 
 
 def _bases(dataset: Dataset, known: _Known) -> set[str]:
@@ -112,12 +115,12 @@ def _nested(folder: Folder, what: str, bases: set[str], known: _Known) -> Iterat
 
 def _file(folder: Folder, name: str, what: str, known: _Known) -> Iterator[Finding]:
     path = f"{folder.path}{os.sep}{name}"
-    if path in known.images or path in known.labels or name in _WELCOME or path in known.lists:
+    if path in known.images or path in known.labels or name in WELCOME or path in known.lists:
         return
     if name.lower() in _DROPPINGS or name.startswith("."):
         yield Finding(known.relative(path), 0, "junk", WARNING, "left by another program", "remove it")
     elif name.lower().endswith(_CACHES):
-        yield _cache(path, known)
+        yield _cache(known.relative(path))
     elif name == _CLASSES:
         yield Finding(
             known.relative(path), 0, "junk", WARNING, "LabelImg's list of classes; it is not used", "remove it"
@@ -141,9 +144,20 @@ def _stray(name: str, what: str) -> tuple[str, str]:
     return f"neither an image nor a label, among {'images and labels' if what == 'both' else what}", "remove it"
 
 
-def _cache(path: str, known: _Known) -> Finding:
+def _cache(path: str) -> Finding:
     message = "a trainer's cache: it gets stale, and makes the set look changed"
-    return Finding(known.relative(path), 0, "cache", WARNING, message, "remove it")
+    return Finding(path, 0, "cache", WARNING, message, "remove it")
+
+
+def stray(path: str, name: str) -> Finding:
+    """What a file is that is no image of a class; the path is the one that is shown."""
+    if name.lower().endswith(_CACHES):
+        return _cache(path)
+    if name.lower() in _DROPPINGS or name.startswith("."):
+        return Finding(path, 0, "junk", WARNING, "left by another program", "remove it")
+    suffix = name.rpartition(".")[2].lower()
+    message = f"Ultralytics does not read .{suffix}" if suffix in _UNREAD else "no image"
+    return Finding(path, 0, "junk", WARNING, message, "convert it to PNG or JPEG, or remove it")
 
 
 def _orphan(path: str, known: _Known) -> Iterator[Finding]:
@@ -171,9 +185,9 @@ def _prose(path: str) -> bool:
         text, _ = decode(Path(path).read_bytes()[:4096])
     except OSError:
         return False
-    words = text.split()
-    numeric = sum(word.strip(",;").replace(".", "", 1).lstrip("+-").isdigit() for word in words)
-    return bool(words) and numeric * 4 < len(words)
+    words = re.split(r"[\s,;|]+", text.strip())
+    numeric = sum(word.replace(".", "", 1).lstrip("+-").isdigit() for word in words)
+    return any(words) and numeric * 4 < len(words)
 
 
 def _unlisted(known: _Known) -> Iterator[Finding]:
@@ -208,12 +222,8 @@ def _stems(known: _Known) -> Iterator[Finding]:
             yield Finding(known.relative(path), 0, "image-case", WARNING, message, "rename one, and its label")
 
 
-def _beside(dataset: Dataset, known: _Known) -> Iterator[Finding]:
+def beside(root: Path) -> Iterator[Finding]:
     """Droppings and caches right in the set's folder; what else lies there is nobody's business."""
-    for entry in sorted(dataset.root.iterdir()) if dataset.root.is_dir() else ():
-        if os.fspath(entry.parent) in known.folders:
-            return
-        if entry.name.lower() in _DROPPINGS:
-            yield Finding(entry.name, 0, "junk", WARNING, "left by another program", "remove it")
-        elif entry.name.lower().endswith(_CACHES) and entry.is_file():
-            yield _cache(os.fspath(entry), known)
+    for entry in sorted(root.iterdir()) if root.is_dir() else ():
+        if entry.name.lower() in _DROPPINGS or (entry.name.lower().endswith(_CACHES) and entry.is_file()):
+            yield stray(entry.name, entry.name)

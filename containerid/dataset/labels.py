@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from containerid.dataset.boxes import overlaps, sizes
 from containerid.dataset.findings import ERROR, INFO, WARNING
 from containerid.dataset.rows import Row, Said, content, decode, parse
 
@@ -15,23 +16,50 @@ _NOISE = 1e-6
 """How far outside 0 to 1 a number may be that is 1 but for the rounding of whatever wrote it."""
 _NOTHING = 2**-24
 """Below this a side vanishes: its ends are the same number in the 32 bits that a trainer keeps."""
-ALIKE = 0.95
-"""Share of their union from which two boxes of one class are taken for one that was drawn twice."""
 TRIANGLE = "label-triangle"
 """A row of 7 columns: a triangle in a set of polygons, a box and two more numbers in any other."""
-KEYPOINTS = "label-keypoints"
-"""A row that is not what a set of keypoints has; an error in a set that is for poses alone."""
 _EACH = 10
 """Findings of one kind that a file gets; the last says how many more there are."""
 _BOX = "class, centre x, centre y, width, height"
-
-Keypoints = tuple[int, int]
-"""How many keypoints a row has after its box, and 2 or 3 numbers each: x, y and, with 3, how well it is seen."""
+_ANEW = "write it anew"
 
 
-def columns(keypoints: Keypoints | None) -> int:
-    """How many numbers a row with keypoints has; 0 for a set without."""
-    return 5 + keypoints[0] * keypoints[1] if keypoints else 0
+class Shape(NamedTuple):
+    """What a row is made of.
+
+    Attributes:
+        task: `segment` and `obb` want polygons, `pose` keypoints behind each box; all else wants boxes.
+        points: keypoints of a box; 0 when data.yaml has no `kpt_shape`.
+        numbers: of each keypoint, 2 or 3.
+    """
+
+    task: str = "detect"
+    points: int = 0
+    numbers: int = 0
+
+    @property
+    def outlines(self) -> bool:
+        """Rows are polygons."""
+        return self.task in {"segment", "obb"}
+
+    def is_pose(self, count: int) -> bool:
+        """Whether so many columns are a box with its keypoints: a detector is trained on the box alone."""
+        return self.points > 0 and not self.outlines and count == 5 + self.points * self.numbers
+
+    def fault(self, count: int) -> str:
+        """What is wrong with so many columns; empty when nothing is."""
+        if self.task == "pose" and self.points:
+            wanted = 5 + self.points * self.numbers
+            there = f"class, box, {self.points} keypoints of {self.numbers} numbers"
+            return "" if count == wanted else f"{count} columns instead of {wanted} ({there})"
+        if self.is_pose(count) or (count >= 7 and count % 2) or self.task == "pose":
+            return ""
+        if self.outlines:
+            return f"{count} columns instead of a class and three pairs of x and y or more"
+        return "" if count == 5 else f"{count} columns instead of 5 ({_BOX})"
+
+
+BOXES = Shape()
 
 
 class Read(NamedTuple):
@@ -41,7 +69,7 @@ class Read(NamedTuple):
         rows: lines that hold something.
         classes: boxes per class index, of rows that can be used.
         said: what is to be said about it.
-        polygons: rows of nine and more columns, and no keypoints.
+        polygons: rows of nine and more columns.
     """
 
     rows: list[Row]
@@ -50,7 +78,7 @@ class Read(NamedTuple):
     polygons: int
 
 
-def read(path: str, classes: int, width: int = 0, height: int = 0, keypoints: Keypoints | None = None) -> Read:
+def read(path: str, classes: int, width: int = 0, height: int = 0, shape: Shape = BOXES) -> Read:
     """Read a label file.
 
     Args:
@@ -58,7 +86,7 @@ def read(path: str, classes: int, width: int = 0, height: int = 0, keypoints: Ke
         classes: how many there are.
         width: of its image in pixels; 0 unknown.
         height: of its image in pixels; 0 unknown.
-        keypoints: of a row, as data.yaml has them; None where it has none.
+        shape: of a row.
 
     Raises:
         FileNotFoundError: there is none.
@@ -68,17 +96,24 @@ def read(path: str, classes: int, width: int = 0, height: int = 0, keypoints: Ke
     except FileNotFoundError:
         raise
     except OSError as error:
-        return Read([], Counter(), [(0, "label-unreadable", ERROR, f"cannot be read ({error.strerror})", "")], 0)
+        return Read([], Counter(), [(0, "label-unreadable", ERROR, f"cannot be read ({error.strerror})", _ANEW)], 0)
     text, said = decode(data)
+    return judge(text, said, classes, (width, height), shape)
+
+
+def judge(text: str, said: list[Said], classes: int, size: tuple[int, int], shape: Shape) -> Read:
+    """The same of a label's text, with what is said of its encoding."""
     rows = parse(text)
     counted: Counter[int] = Counter()
     if not rows and not any(severity == ERROR for _, _, severity, *_ in said):
         said.append((0, "label-empty", INFO, "the label is empty: a background image", ""))
-    said += _few(_judge(rows, classes, counted, keypoints))
-    said += _overlaps(rows, said)
-    if width and height:
-        said += _sizes(rows, width, height)
-    return Read(rows, counted, said, sum(9 <= len(row.words) != columns(keypoints) for row in rows))
+    said += _few(_judge(rows, classes, shape, counted))
+    if not shape.outlines:
+        wrong = {line for line, _, severity, *_ in said if severity == ERROR}
+        said += _few(overlaps([row for row in rows if row.line not in wrong]))
+        said += sizes(rows, *size) if all(size) else []
+    polygons = sum(len(row.words) >= 9 and not shape.is_pose(len(row.words)) for row in rows)
+    return Read(rows, counted, said, polygons)
 
 
 def _few(said: Iterator[Said]) -> Iterator[Said]:
@@ -93,11 +128,8 @@ def _few(said: Iterator[Said]) -> Iterator[Said]:
             yield line, kind, severity, f"{message} (and {more} more like it)" if more else message, fix
 
 
-def _judge(rows: Sequence[Row], classes: int, counted: Counter[int], keypoints: Keypoints | None) -> Iterator[Said]:
+def _judge(rows: Sequence[Row], classes: int, shape: Shape, counted: Counter[int]) -> Iterator[Said]:
     seen: set[tuple[float, ...]] = set()
-    widths = {len(row.words) for row in rows}
-    posed = columns(keypoints)
-    polygons = [row for row in rows if len(row.numbers) >= 7 and len(row.numbers) % 2 and len(row.numbers) != posed]
     for row in rows:
         if row.numbers:
             values = tuple(row.numbers)
@@ -105,7 +137,17 @@ def _judge(rows: Sequence[Row], classes: int, counted: Counter[int], keypoints: 
                 yield row.line, "label-duplicate", WARNING, "the same box stands above", "remove one of them"
                 continue
             seen.add(values)
-        yield from ((row.line, *each) for each in _row(row, classes, counted, keypoints))
+        yield from ((row.line, *each) for each in _row(row, classes, shape, counted))
+    if not shape.outlines and shape.task != "pose":
+        yield from _polygons(rows, shape)
+
+
+def _polygons(rows: Sequence[Row], shape: Shape) -> Iterator[Said]:
+    """What boxes are made of: one word a file."""
+    widths = {5 if shape.is_pose(len(row.words)) else len(row.words) for row in rows}
+    polygons = [
+        row for row in rows if len(row.numbers) >= 7 and len(row.numbers) % 2 and not shape.is_pose(len(row.numbers))
+    ]
     if polygons and 5 in widths:
         yield polygons[0].line, "label-mixed", *_mixed(polygons)
     elif long := [row for row in polygons if len(row.words) > 7]:
@@ -119,27 +161,39 @@ def _mixed(polygons: Sequence[Row]) -> tuple[str, str, str]:
     return WARNING, "polygons among boxes; the box around each will be used", "write them all as boxes"
 
 
-def _row(
-    row: Row, classes: int, counted: Counter[int], keypoints: Keypoints | None
-) -> Iterator[tuple[str, str, str, str]]:
-    count, posed = len(row.words), columns(keypoints)
-    if keypoints and row.numbers and count != posed:
-        message = f"{count} columns instead of {posed} (class, box, {keypoints[0]} keypoints of {keypoints[1]} numbers)"
-        yield KEYPOINTS, ERROR, message, "write it anew, or correct `kpt_shape`"
+def _row(row: Row, classes: int, shape: Shape, counted: Counter[int]) -> Iterator[tuple[str, str, str, str]]:
+    count = len(row.words)
     if not row.numbers:
         yield _unreadable(row.words)
-    elif count not in {5, posed} and (count < 7 or count % 2 == 0):
-        yield "label-columns", ERROR, f"{count} columns instead of 5 ({_BOX})", "write it anew"
+    elif shape.outlines and count == 5:
+        yield "label-box", ERROR, "a box where a polygon is needed: Ultralytics refuses the set", "write a polygon"
+    elif fault := shape.fault(count):
+        yield "label-columns", ERROR, fault, _ANEW
     else:
         good = list(_class(row, classes))
         yield from good
         if not any(severity == ERROR for _, severity, *_ in good):
             counted[int(row.numbers[0])] += 1
-        if keypoints and count == posed:
-            yield from _box(row.numbers[1:5])
-            yield from _points(row.numbers[5:], keypoints[1])
-        else:
-            yield from _box(row.numbers[1:]) if count == 5 else _polygon(row.numbers[1:])
+        yield from _shape(row.numbers[1:], shape)
+
+
+def _shape(numbers: Sequence[float], shape: Shape) -> Iterator[tuple[str, str, str, str]]:
+    if shape.outlines:
+        yield from _outline(numbers)
+    elif shape.is_pose(len(numbers) + 1):
+        yield from _box(numbers[:4])
+        if shape.task == "pose" and (far := _keypoint(numbers[4:], shape.numbers)):
+            yield far
+    elif shape.task == "pose" or len(numbers) == 4:
+        yield from _box(numbers[:4])
+    else:
+        yield from _polygon(numbers)
+
+
+def _keypoint(numbers: Sequence[float], each: int) -> tuple[str, str, str, str] | None:
+    """What lies outside of the image; the third number says whether a keypoint can be seen."""
+    seen = [-1.0 for number in numbers[2::3] if number < 0] if each == 3 else []
+    return _outside([*numbers[::each], *numbers[1::each], *seen])
 
 
 def _unreadable(words: Sequence[str]) -> tuple[str, str, str, str]:
@@ -149,7 +203,7 @@ def _unreadable(words: Sequence[str]) -> tuple[str, str, str, str]:
             return "label-format", ERROR, f"{name} instead of spaces: {text}", "separate the numbers by spaces"
     if words[0].isidentifier() and words[0].lower() not in {"nan", "inf", "infinity"}:
         return "label-format", ERROR, f"a class's name instead of its number: {text}", "write the number"
-    return "label-format", ERROR, f"not five finite numbers: {text}", "write it anew"
+    return "label-format", ERROR, f"not finite numbers: {text}", _ANEW
 
 
 def _class(row: Row, classes: int) -> Iterator[tuple[str, str, str, str]]:
@@ -183,27 +237,26 @@ def _box(box: Sequence[float]) -> Iterator[tuple[str, str, str, str]]:
         yield "label-edge", WARNING, "the box reaches over the edge of the image", "cut it at the image's edge"
 
 
-def _points(numbers: Sequence[float], each: int) -> Iterator[tuple[str, str, str, str]]:
-    places = [numbers[at + axis] for at in range(0, len(numbers), each) for axis in (0, 1)]
-    if far := _outside(places):
-        yield far
-    elif each == 3 and min(numbers[2::3]) < 0:
-        yield "label-range", ERROR, f"a keypoint is seen {min(numbers[2::3]):g}", "write 0, 1 or 2"
-
-
 def _polygon(points: Sequence[float]) -> Iterator[tuple[str, str, str, str]]:
-    xs, ys = points[::2], points[1::2]
+    """A polygon in a set of boxes."""
     far = _outside(points)
     if len(points) == 6 and (far or _may_be_box(points)):
         # Whether it may be a triangle after all, the other labels of the set tell.
         kind = "label-columns" if far else TRIANGLE
-        yield kind, ERROR, f"7 columns instead of 5 ({_BOX})", "write it anew"
-    elif far:
+        yield kind, ERROR, f"7 columns instead of 5 ({_BOX})", _ANEW
+        return
+    found = list(_outline(points))
+    yield from found
+    if len(points) == 6 and not any(severity == ERROR for _, severity, *_ in found):
+        yield "label-polygon", WARNING, "a polygon; the box around it will be used", "write a box"
+
+
+def _outline(points: Sequence[float]) -> Iterator[tuple[str, str, str, str]]:
+    xs, ys = points[::2], points[1::2]
+    if far := _outside(points):
         yield far
     elif max(xs) <= min(xs) or max(ys) <= min(ys):
         yield "label-area", ERROR, "the polygon has no area", "remove it"
-    elif len(points) == 6:
-        yield "label-polygon", WARNING, "a polygon; the box around it will be used", "write a box"
     elif min(points) < -_NOISE or max(points) > 1 + _NOISE:
         yield "label-edge", WARNING, "a number lies a little outside 0 to 1", "cut the polygon at the image's edge"
 
@@ -211,44 +264,3 @@ def _polygon(points: Sequence[float]) -> Iterator[tuple[str, str, str, str]]:
 def _may_be_box(points: Sequence[float]) -> bool:
     x, y, width, height = points[:4]
     return min(width, height) > 0 and max(abs(2 * x - 1) + width, abs(2 * y - 1) + height) <= 1 + ROUNDING
-
-
-def _overlaps(rows: Sequence[Row], said: Sequence[Said]) -> list[Said]:
-    if len(rows) < 2:
-        return []
-    wrong = {line for line, _, severity, *_ in said if severity == ERROR}
-    boxes = [row for row in rows if len(row.numbers) == 5 and row.line not in wrong]
-    boxes.sort(key=lambda row: row.numbers[1])
-    found = []
-    for index, one in enumerate(boxes):
-        for other in boxes[index + 1 :]:
-            # Boxes that are alike are about as wide, and lie closer than that: a label may hold thousands.
-            if other.numbers[1] - one.numbers[1] > (1 - ALIKE) * one.numbers[3]:
-                break
-            if one.numbers[0] == other.numbers[0] and ALIKE < _overlap(one.numbers[1:], other.numbers[1:]) < 1 - 1e-9:
-                line = max(one.line, other.line)
-                found.append((line, "label-overlap", WARNING, "nearly the same box stands above", "remove one of them"))
-    return list(_few(iter(found)))
-
-
-def _overlap(one: Sequence[float], other: Sequence[float]) -> float:
-    """Intersection over union."""
-    width, height = (
-        min(one[axis] + one[axis + 2] / 2, other[axis] + other[axis + 2] / 2)
-        - max(one[axis] - one[axis + 2] / 2, other[axis] - other[axis + 2] / 2)
-        for axis in (0, 1)
-    )
-    shared = max(0.0, width) * max(0.0, height)
-    union = one[2] * one[3] + other[2] * other[3] - shared
-    return shared / union if union > 0 else 0.0
-
-
-def _sizes(rows: Sequence[Row], width: int, height: int) -> Iterator[Said]:
-    for row in rows:
-        if len(row.numbers) == 5:
-            across, down = row.numbers[3] * width, row.numbers[4] * height
-            if 0 < min(across, down) < 2:
-                message = f"the box is {across:.1f} x {down:.1f} pixels"
-                yield row.line, "label-tiny", INFO, message, "see whether it is meant"
-            elif min(row.numbers[3:]) >= 0.999 and max(row.numbers[3:]) <= 1:
-                yield row.line, "label-whole", INFO, "the box is the whole image", "see whether it is meant"

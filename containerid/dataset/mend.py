@@ -15,9 +15,10 @@ import yaml
 
 from containerid.dataset.findings import ERROR, Finding, Report, relative
 from containerid.dataset.headers import HEAD, kind_of
-from containerid.dataset.relabel import Unclear, reencode, relabel
+from containerid.dataset.labels import Shape
+from containerid.dataset.relabel import Unclear, relabel, tidy
 from containerid.dataset.sets import YAML, Dataset, label_of, survey
-from containerid.dataset.tasks import carry, settle
+from containerid.dataset.tasks import carry
 from containerid.dataset.upright import upright
 from containerid.dataset.view import described, place
 
@@ -26,7 +27,15 @@ LIST = "fixes.json"
 _LEFT_OUT = {"split-leak", "image-duplicate"}
 _DROPPED = {"label-case", "label-orphan", "junk", "cache", "list-entry"}
 _ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB\x60\x82"}
-_ENDINGS = {"JPEG": ".jpg", "PNG": ".png", "WebP": ".webp", "BMP": ".bmp", "TIFF": ".tif"}
+_ENDINGS = {
+    "JPEG": ".jpg",
+    "PNG": ".png",
+    "WebP": ".webp",
+    "BMP": ".bmp",
+    "TIFF": ".tif",
+    "AVIF": ".avif",
+    "JPEG 2000": ".jp2",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +89,7 @@ def mend(dataset: Dataset, report: Report, minimum: Mapping[str, int], task: str
     from containerid.dataset.check import check
 
     folder = folder_for(dataset.root)
-    work = _Work(dataset, folder, _by_path(report.findings), boxes=task == "detect")
+    work = _Work(dataset, folder, _by_path(report.findings), Shape(task, *dataset.keypoints))
     work.named.update(image for images in dataset.splits.values() for image in images)
     folder.mkdir()
     for split, images in dataset.splits.items():
@@ -98,8 +107,7 @@ def mend(dataset: Dataset, report: Report, minimum: Mapping[str, int], task: str
         carry(folder / YAML, dataset)
     record = {"of": str(dataset.root), "fixes": [asdict(fix) for fix in work.fixes]}
     (folder / LIST).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    made = survey(folder / YAML)
-    errors = settle(check(made, minimum), task, made.keypoints).errors
+    errors = check(survey(folder / YAML), minimum, task=task).errors
     return Mended(folder, tuple(work.fixes), tuple(errors))
 
 
@@ -122,7 +130,7 @@ class _Work:
     dataset: Dataset
     folder: Path
     found: Mapping[str, list[Finding]]
-    boxes: bool
+    shape: Shape
     fixes: list[Fix] = field(default_factory=list)
     made: set[str] = field(default_factory=set)
     taken: set[Path] = field(default_factory=set)
@@ -155,7 +163,7 @@ class _Work:
             renamed = each.kind == "label-case" and any(fix.path == each.path for fix in self.fixes)
             if each.kind in _DROPPED and not renamed:
                 self.fixes.append(Fix(each.path, "left out", each.message))
-            elif each.kind.startswith("yaml") and each.path == self.dataset.file.name:
+            elif each.kind.startswith("yaml") and each.path == self.dataset.shown:
                 self.fixes.append(Fix(each.path, "rewritten", each.message))
 
     def _relative(self, path: Path) -> str:
@@ -190,7 +198,10 @@ class _Work:
             return None
         data, name = path.read_bytes(), self._relative(path)
         triangles = all(each.kind != "label-columns" for each in self.found.get(name, []))
-        text, done = relabel(data, len(self.dataset.names), triangles=triangles) if self.boxes else reencode(data)
+        if self.shape.task == "detect":
+            text, done = relabel(data, self.dataset.classes, triangles=triangles)
+        else:
+            text, done = tidy(data, self.dataset.classes, self.shape)
         self.fixes += [Fix(name, "rewritten", each) for each in done]
         if path != label:
             self.fixes.append(Fix(name, "renamed", f"to {label.name}, which is looked for"))

@@ -9,9 +9,10 @@ from pathlib import Path
 from containerid.dataset import labels, rows, tasks
 from containerid.dataset.findings import ERROR
 from containerid.dataset.geometry import Point, around, paired
+from containerid.dataset.labels import Shape
 from containerid.dataset.sets import Dataset, label_path
 from containerid.dataset.shapes import Keypoint
-from containerid.dataset.tasks import OBB, POSE, SEGMENT
+from containerid.dataset.tasks import POSE
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ def task_of(dataset: Dataset) -> str:
         path = Path(label_path(os.fspath(image)))
         if path.is_file():
             counts.update(len(row.words) for row in rows.parse(rows.decode(path.read_bytes())[0]))
-    return tasks.told(counts, dataset.keypoints)
+    return tasks.told(counts, Shape(POSE, *dataset.keypoints))
 
 
 def read(image: str, dataset: Dataset, task: str, width: int = 0, height: int = 0) -> list[Object | None]:
@@ -51,26 +52,20 @@ def read(image: str, dataset: Dataset, task: str, width: int = 0, height: int = 
         width: of the image in pixels; 0 unknown.
         height: of the image in pixels; 0 unknown.
     """
+    shape = Shape(task, *dataset.keypoints)
     try:
-        found = labels.read(label_path(image), len(dataset.names), width, height, dataset.keypoints)
+        found = labels.read(label_path(image), len(dataset.names), width, height, shape)
     except FileNotFoundError:
         return []
-    passed = {"label-mixed", *(() if task == POSE else (labels.KEYPOINTS,))}
-    if task in {SEGMENT, OBB}:
-        passed.add(labels.TRIANGLE)
-    wrong = {line for line, kind, severity, *_ in found.said if severity == ERROR and kind not in passed}
-    return [
-        None if row.line in wrong or not row.numbers else _object(row.numbers, dataset.keypoints) for row in found.rows
-    ]
+    wrong = {line for line, kind, severity, *_ in found.said if severity == ERROR and kind != "label-mixed"}
+    return [None if row.line in wrong or not row.numbers else _object(row.numbers, shape) for row in found.rows]
 
 
-def _object(numbers: list[float], keypoints: labels.Keypoints | None) -> Object:
+def _object(numbers: list[float], shape: Shape) -> Object:
     label = int(numbers[0])
-    if len(numbers) in {5, labels.columns(keypoints)}:
+    if len(numbers) == 5 or shape.is_pose(len(numbers)):
         x, y, width, height = numbers[1:5]
-        return Object(
-            label, (x, y, width, height), keypoints=keypoints_in(numbers[5:], keypoints[1] if keypoints else 3)
-        )
+        return Object(label, (x, y, width, height), keypoints=keypoints_in(numbers[5:], shape.numbers))
     outline = paired(numbers[1:])
     left, top, right, bottom = around(outline)
     return Object(label, ((left + right) / 2, (top + bottom) / 2, right - left, bottom - top), tuple(outline))

@@ -1,7 +1,8 @@
 """Images with their labels, one after the other: what can be said of each alone."""
 
+import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,14 +55,14 @@ class Examined:
             self.largest = size
 
 
-def examine(paths: Iterable[str], *, root: str, classes: int, keypoints: labels.Keypoints | None = None) -> Examined:
+def examine(paths: Iterable[str], *, root: str, classes: int, shape: Sequence[Any] = labels.BOXES) -> Examined:
     """Look at images and read their labels.
 
     Args:
         paths: of the images; absolute.
         root: the set's folder.
         classes: how many there are.
-        keypoints: of a row, as data.yaml has them.
+        shape: `labels.Shape` of a row, or a list of the same.
     """
     found = Examined()
     for path in paths:
@@ -73,21 +74,19 @@ def examine(paths: Iterable[str], *, root: str, classes: int, keypoints: labels.
             found.findings += [Finding(name, 0, *said) for said in look.said]
             wrong = any(severity == ERROR for _, severity, *_ in look.said)
         found.sizes.append(0 if wrong else look.size)
-        _label(found, path, root, look, classes, keypoints)
+        _label(found, path, (root, classes, labels.Shape(*shape)), look)
     return found
 
 
-def _label(
-    found: Examined, image: str, root: str, look: images.Look, classes: int, keypoints: labels.Keypoints | None
-) -> None:
-    path = label_path(image)
+def _label(found: Examined, image: str, of: tuple[str, int, labels.Shape], look: images.Look) -> None:
+    path, (root, classes, shape) = label_path(image), of
     try:
-        read = labels.read(path, classes, look.width, look.height, keypoints)
+        read = labels.read(path, classes, look.width, look.height, shape)
     except FileNotFoundError:
         found.counts["backgrounds"] += 1
         if not look.size:
             return
-        message = "the image has no label"
+        message = "the image has no label" if not os.path.lexists(path) else "the image's label is a link to nowhere"
         found.findings.append(Finding(relative(root, image), 0, "label-missing", WARNING, message, _ADVICE))
         return
     if read.said:

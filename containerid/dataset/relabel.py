@@ -4,7 +4,8 @@ import codecs
 import re
 from collections.abc import Iterator, Sequence
 
-from containerid.dataset.labels import TOLERANCE
+from containerid.dataset.findings import ERROR
+from containerid.dataset.labels import TOLERANCE, Shape, judge
 from containerid.dataset.rows import parse, plain
 
 _SEPARATORS = re.compile(r"[;,|]\s*|\s+")
@@ -43,6 +44,24 @@ def relabel(data: bytes, classes: int, *, triangles: bool = False) -> tuple[str,
     if not done:
         return text, []
     return "".join(f"{row}\n" for row in rows), done
+
+
+def tidy(data: bytes, classes: int, shape: Shape) -> tuple[str, list[str]]:
+    """A label of polygons or keypoints: its rows as they are, none twice, and what was done.
+
+    Raises:
+        Unclear: a row is none that the task knows.
+    """
+    text, done = reencode(data)
+    said = judge(text, [], classes, (0, 0), shape).said
+    for line, _, severity, message, _ in said:
+        if severity == ERROR:
+            raise Unclear(f"line {line}: {message}")
+    twice = {line for line, kind, *_ in said if kind == "label-duplicate"}
+    if twice:
+        done += [f"line {line} stood there twice" for line in sorted(twice)]
+        text = "".join(f"{row}\n" for number, row in enumerate(text.splitlines(), 1) if number not in twice)
+    return text, done
 
 
 def reencode(data: bytes) -> tuple[str, list[str]]:

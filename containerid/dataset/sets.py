@@ -3,20 +3,22 @@
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from containerid.dataset.findings import ERROR, INFO, WARNING, Finding, relative
 from containerid.dataset.images import is_image
 from containerid.dataset.tree import walk
-from containerid.dataset.yamlfile import SPLITS, DatasetError, Document, load
+from containerid.dataset.yamlfile import SPLITS, DatasetError, Document, brief, load
 
 __all__ = ["SPLITS", "YAML", "Dataset", "DatasetError", "find_yaml", "label_of", "label_path", "read", "survey"]
 
 YAML = "data.yaml"
 _ELSEWHERE = re.compile(r"(?:[A-Za-z]:|//|/|~/)")
 _FOLDER = f"{os.sep}images{os.sep}"
+_MANY = 1 << 20
+_SPLIT, _NAMES = re.compile(rb"(?m)^\W*train\W*:"), re.compile(rb"(?m)^\W*(?:names|nc)\W*:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class Dataset:
     """A detection set.
 
     Attributes:
-        root: its folder; absolute.
+        root: its folder; absolute. Where data.yaml lies elsewhere and names it by `path`, that one.
         file: its data.yaml.
         names: class names by their index, without gaps.
         splits: `train`, `val` and, where there is one, `test` to their images, sorted; absolute.
@@ -35,7 +37,7 @@ class Dataset:
         lists: files that list images.
         unnamed: indices of classes that data.yaml gives no name; `names` calls them `class_<index>`.
         folders: those of `bases` that data.yaml names itself.
-        keypoints: how many a row has, and how many numbers each has, as `kpt_shape` says; None without one.
+        keypoints: how many a box has, and numbers of each; zeros where data.yaml has no usable `kpt_shape`.
     """
 
     root: Path
@@ -49,7 +51,22 @@ class Dataset:
     lists: tuple[Path, ...] = ()
     unnamed: frozenset[int] = frozenset()
     folders: frozenset[Path] = frozenset()
-    keypoints: tuple[int, int] | None = None
+    keypoints: tuple[int, int] = (0, 0)
+
+    @property
+    def shown(self) -> str:
+        """Its data.yaml as findings name it."""
+        return shown(self.root, self.file)
+
+    @property
+    def classes(self) -> int:
+        """How many a label may name; very many where data.yaml does not say."""
+        return len(self.names) or _MANY
+
+
+def shown(root: Path, file: Path) -> str:
+    """A data.yaml as findings name it: from the set's folder, by its name alone where it lies elsewhere."""
+    return relative(os.fspath(root), os.fspath(file)) if file.is_relative_to(root) else file.name
 
 
 def label_path(image: str) -> str:
@@ -66,14 +83,29 @@ def label_of(image: Path) -> Path:
 
 
 def find_yaml(folder: Path, depth: int = 2) -> Path | None:
-    """The data.yaml in a folder, or the only one a few folders below it: archives often hold one folder more."""
+    """The data.yaml in a folder, whatever it is called, or the only one a few folders below it.
+
+    Archives often hold one folder more; `doors.yaml` is as common a name as `dataset.yml`.
+    """
     if (folder / YAML).is_file():
         return folder / YAML
+    named = [file for file in sorted(folder.glob("*.y*ml")) if _describes(file)]
+    if len(named) == 1:
+        return named[0]
     for level in range(1, depth + 1):
         found = sorted(folder.glob("*/" * level + YAML))
         if len(found) == 1:
             return found[0]
     return None
+
+
+def _describes(file: Path) -> bool:
+    """A YAML file that names splits and classes."""
+    if file.suffix not in {".yaml", ".yml"} or not file.is_file():
+        return False
+    with file.open("rb") as opened:
+        text = opened.read(1 << 16)
+    return bool(_SPLIT.search(text) and _NAMES.search(text))
 
 
 def read(file: Path) -> Dataset:
@@ -104,17 +136,13 @@ def survey(file: Path) -> Dataset:
                 splits[split], bases[split] = images, found
         elif split != "test":
             document.fault(split, f"there is no `{split}:`", f"name the folder of the {split} images")
-    faults, notes = tuple(document.faults), tuple(document.notes)
+    own = {file.name: shown(reader.top, file)}
+    faults = tuple(document.faults)
+    notes = tuple(replace(note, path=own.get(note.path, note.path)) for note in document.notes)
     lists, folders = tuple(reader.lists), frozenset(reader.folders)
     lines, unnamed = document.lines, document.unnamed
-    shape = _shape(document.values.get("kpt_shape"))
-    return Dataset(file.parent, file, names, splits, bases, faults, notes, lines, lists, unnamed, folders, shape)
-
-
-def _shape(value: Any) -> tuple[int, int] | None:
-    if not isinstance(value, list) or len(value) != 2 or not all(isinstance(each, int) for each in value):
-        return None
-    return (value[0], value[1]) if value[0] > 0 and value[1] in {2, 3} else None
+    keypoints = document.keypoints
+    return Dataset(reader.top, file, names, splits, bases, faults, notes, lines, lists, unnamed, folders, keypoints)
 
 
 class _Reader:
@@ -124,6 +152,7 @@ class _Reader:
         self.document = document
         self.folder = document.file.parent
         self.root = self._root()
+        self.top = self.folder if self.root.is_relative_to(self.folder) else self.root
         self.lists: list[Path] = []
         self.folders: set[Path] = set()
 
@@ -133,7 +162,7 @@ class _Reader:
         if named is None or named == "":
             return self.folder
         if not isinstance(named, str):
-            self.document.fault("path", f"`path` must be a folder, not {str(named)[:40]}", "remove `path`")
+            self.document.fault("path", f"`path` must be a folder, not {brief(named)}", "remove `path`")
             return self.folder
         path = Path(os.path.normpath(self.folder / named.replace("\\", "/")))
         if path.is_dir():
@@ -163,7 +192,7 @@ class _Reader:
 
     def _locate(self, split: str, entry: Any) -> Path | None:
         if not isinstance(entry, str) or not entry.strip():
-            message = f"`{split}` must name a folder or a list of images, not {str(entry)[:40]}"
+            message = f"`{split}` must name a folder or a list of images, not {brief(entry)}"
             self.document.fault(split, message, f"{split}: images/{split}")
             return None
         plain = entry.strip().replace("\\", "/")
@@ -174,7 +203,7 @@ class _Reader:
         elif place is None:
             self.document.fault(split, f"{entry} is not there", f"looked below {self.root}")
         elif _ELSEWHERE.match(plain) and not Path(plain).exists():
-            message = f"{entry} is another machine's path; {relative(str(self.folder), str(place))} is taken"
+            message = f"{entry} is another machine's path; {relative(str(self.top), str(place))} is taken"
             self.document.note(split, "yaml-path", INFO, message, "write it relative to data.yaml")
         return place
 
@@ -195,7 +224,7 @@ class _Reader:
 
     def _entry(self, file: Path, line: int, plain: str, seen: set[str]) -> Iterator[str]:
         def note(severity: str, message: str, fix: str) -> None:
-            path = relative(str(self.folder), str(file))
+            path = relative(str(self.top), str(file))
             self.document.notes.append(Finding(path, line, "list-entry", severity, message, fix))
 
         place = find_entry(plain, file.parent, self.root) or self._further_down(plain)

@@ -12,7 +12,7 @@ from containerid.dataset.findings import WARNING, Finding
 
 SPLITS = ("train", "val", "test")
 _SYNONYMS = {"valid": "val", "validation": "val"}
-_INDEX = re.compile(r"\d+")
+_INDEX = re.compile(r"\d{1,9}", re.ASCII)
 
 
 class DatasetError(Exception):
@@ -70,13 +70,21 @@ class Document:
             return tuple(f"class_{index}" for index in range(count))
         else:
             self.fault("names" if "names" in self.lines else "nc", "`names` must list the classes", "names: [door]")
-            return tuple(f"class_{index}" for index in range(count or 1))
+            return tuple(f"class_{index}" for index in range(count or 0))
         if count is not None and "nc" in self.lines and count not in {len(names or ()), len(found)}:
             there = "is 1 name" if len(found) == 1 else f"are {len(names or ())} names"
             self.fault("nc", f"`nc` is {count}, but there {there}", "remove `nc`")
         for name in sorted({name for name in found if found.count(name) > 1}):
             self.note("names", "yaml-names", WARNING, f"two classes are called {name}", "give each a name of its own")
         return found
+
+    @property
+    def keypoints(self) -> tuple[int, int]:
+        """How many keypoints a box has, and 2 or 3 numbers each; zeros where `kpt_shape` does not say."""
+        found = self.values.get("kpt_shape")
+        if isinstance(found, list) and len(found) == 2 and all(type(each) is int and each > 0 for each in found):
+            return found[0], found[1]
+        return 0, 0
 
     def _count(self) -> int | None:
         count = self.values.get("nc")
@@ -86,7 +94,7 @@ class Document:
             if isinstance(count, bool) or float(count) != int(float(count)) or int(float(count)) < 1:
                 raise ValueError
         except (TypeError, ValueError, OverflowError):
-            self.fault("nc", f"`nc` must be a whole number, not {str(count)[:40]}", "remove `nc`")
+            self.fault("nc", f"`nc` must be a whole number, not {brief(count)}", "remove `nc`")
             return None
         return int(float(count))
 
@@ -94,7 +102,10 @@ class Document:
         keys = [int(str(key)) if _INDEX.fullmatch(str(key)) else -1 for key in names]
         if not keys or min(keys) < 0 or len(set(keys)) < len(keys) or max(keys) > 100_000:
             self.fault("names", "`names` must number the classes", "names: {0: door}")
-            return tuple(str(name) for name in names) or ("class_0",)
+            return tuple(brief(name) for name in names)
+        if any(isinstance(name, list | dict) for name in names.values()):
+            self.fault("names", "`names` must give each number a word", "names: {0: door}")
+            return tuple(f"class_{index}" for index in range(max(keys) + 1))
         named = {index: self._word(name) for index, name in zip(keys, names.values(), strict=True)}
         if gaps := sorted(set(range(max(keys))) - set(keys)):
             missing = ", ".join(map(str, gaps[:5])) + ("…" if len(gaps) > 5 else "")
@@ -108,12 +119,20 @@ class Document:
     def _listed(self, names: list[Any]) -> tuple[str, ...]:
         if any(isinstance(name, list | dict) for name in names):
             self.fault("names", "`names` must be a list of words", "names: [door]")
+            return tuple(f"class_{index}" for index in range(len(names)))
         return tuple(self._word(name) for name in names)
 
     def _word(self, name: object) -> str:
         if name is None or isinstance(name, bool):
             self.note("names", "yaml-names", WARNING, f"a class's name is read as {name}", "put it in quotes")
         return str(name)
+
+
+def brief(value: object) -> str:
+    """A value as a message shows it. Of what holds others, only that: a few aliases can stand for billions of them."""
+    if isinstance(value, list | tuple | dict | set):
+        return "a list" if isinstance(value, list | tuple) else "a mapping"
+    return str(value)[:80]
 
 
 def load(file: Path) -> Document:

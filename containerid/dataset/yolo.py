@@ -10,16 +10,17 @@ from typing import Any
 from containerid.dataset import cvat, geometry, junk, labels, rows, tasks
 from containerid.dataset.findings import ERROR
 from containerid.dataset.gathered import Gathered, Sample, split_named
+from containerid.dataset.labels import BOXES, Shape
 from containerid.dataset.objects import keypoints_in
 from containerid.dataset.sets import YAML, Dataset, label_of, survey
 from containerid.dataset.shapes import Drawn, Keypoint
 from containerid.dataset.sought import Images
-from containerid.dataset.tasks import OBB, POSE
+from containerid.dataset.tasks import DETECT, OBB, POSE
 from containerid.dataset.yamlfile import SPLITS
 
+_MANY = 1 << 20
 CLASSES = ("classes.txt", "obj.names", "_darknet.labels", "predefined_classes.txt")
 """Files that name the classes, one a line."""
-_MANY = 1 << 20
 _CUT = frozenset({"label-area", "label-mixed"})
 """Errors of a label that need no mending in the source: what has no area is left out, mixed shapes become alike."""
 
@@ -85,6 +86,7 @@ class _Reading:
         self.gathered, self.dataset = gathered, dataset
         self.names = list(dataset.names) or list(gathered.names)
         self.by_position = not dataset.names
+        self.shape = BOXES
         self.triangles: list[tuple[Path, int, str, str]] = []
         self.used: set[Path] = set()
         self.polygons = self.boxes = 0
@@ -95,7 +97,9 @@ class _Reading:
     def read(self) -> None:
         gathered = self.gathered
         gathered.task = gathered.task or self._told()
-        if gathered.task == POSE and not self.dataset.keypoints:
+        # A source may hold boxes where polygons are wanted: only keypoints have to be what they say.
+        self.shape = Shape(POSE if gathered.task == POSE else DETECT, *self.dataset.keypoints)
+        if gathered.task == POSE and not any(self.dataset.keypoints):
             fix = "write `kpt_shape: [17, 3]` into data.yaml, beside `names`: how many keypoints, and 3 numbers each"
             gathered.fault(self.dataset.file, 0, "says nothing of keypoints: there is no `kpt_shape`", fix)
             return
@@ -122,11 +126,11 @@ class _Reading:
         for path in filter(None, map(self._place, images)):
             with suppress(OSError):
                 counts.update(len(row.words) for row in rows.parse(rows.decode(path.read_bytes())[0]))
-        return tasks.told(counts, self.dataset.keypoints)
+        return tasks.told(counts, Shape(POSE, *self.dataset.keypoints))
 
     def _keys(self) -> dict[str, Any]:
         keys, posed = tasks.carried(self.dataset), self.gathered.task == POSE
-        if posed and self.dataset.keypoints:
+        if posed and any(self.dataset.keypoints):
             keys["kpt_shape"] = [self.dataset.keypoints[0], 3]
         renamed = list(self.names) != list(self.gathered.names)
         wanted = {"channels"} | ({"kpt_shape", "flip_idx", *(() if renamed else ("kpt_names",))} if posed else set())
@@ -139,7 +143,7 @@ class _Reading:
             return
         self.used.add(path)
         across, down = map(int, sample.size)
-        found = labels.read(os.fspath(path), len(self.names) or _MANY, across, down, self.dataset.keypoints)
+        found = labels.read(os.fspath(path), len(self.names) or _MANY, across, down, self.shape)
         wrong = [each for each in found.said if each[2] == ERROR and not self._passed(each[1], each[0], found.rows)]
         for line, kind, _, message, fix in wrong:
             if kind == labels.TRIANGLE:
@@ -153,14 +157,10 @@ class _Reading:
 
     def _passed(self, kind: str, line: int, found: Sequence[rows.Row]) -> bool:
         """Whether an error needs no mending in the source, where the task has a way with it."""
-        if self.gathered.task == POSE:
-            # Of a row without keypoints, that is all that there is to say.
-            odd = {row.line for row in found if len(row.words) != labels.columns(self.dataset.keypoints)}
-            return kind in _CUT or (line in odd and kind not in {labels.KEYPOINTS, "label-format"})
         if kind == "label-range" and self.gathered.task == OBB:
             numbers = next((row.numbers[1:] for row in found if row.line == line), [])
             return len(numbers) == 8 and min(numbers) >= -1 and max(numbers) <= 2
-        return kind in _CUT or kind == labels.KEYPOINTS
+        return kind in _CUT
 
     def _place(self, image: Path) -> Path | None:
         """The label: where trainers look, and in a mere folder beside the image, or in `labels` nearby."""
@@ -175,7 +175,7 @@ class _Reading:
         self.boxes += 1
         self.most = max(self.most, int(row[0]))
         kind = int(row[0]) if self.by_position else self.names[int(row[0])]
-        posed = len(row) == labels.columns(self.dataset.keypoints)
+        posed = self.shape.is_pose(len(row))
         if len(row) != 5 and not posed:
             self.polygons += 1
             parts = (geometry.paired(self._pixels(row[1:], sample)),)
@@ -192,7 +192,7 @@ class _Reading:
 
     def _points(self, numbers: Sequence[float], sample: Sample) -> tuple[Keypoint, ...]:
         across, down = sample.size
-        found = keypoints_in(numbers, self.dataset.keypoints[1] if self.dataset.keypoints else 3)
+        found = keypoints_in(numbers, self.shape.numbers)
         return tuple((x * across, y * down, seen) for x, y, seen in found)
 
     def _orphans(self) -> None:

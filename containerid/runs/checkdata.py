@@ -29,17 +29,14 @@ class Checked:
     Attributes:
         file: its data.yaml; the folder of a classification set.
         report: what was found.
+        folder: where the set is.
         mended: the new set, where one was asked for.
     """
 
     file: Path
     report: check.Report
+    folder: Path
     mended: Mended | None = None
-
-    @property
-    def folder(self) -> Path:
-        """Where the set is."""
-        return self.file if self.file.is_dir() else self.file.parent
 
     def document(self) -> dict[str, Any]:
         """Plain JSON types: the report, and where a mended copy is."""
@@ -73,14 +70,14 @@ def check_data(
     minimum, named, own = _asked(folder, path)
     place, task = folder / named, known(task) or own
     if task == tasks.CLASSIFY or (path and classes.is_sorted(place)):
-        if deep or fix:
+        if fix:
             hint = f"cid data check {path}".rstrip()
-            raise UsageError(f"--deep and --fix know detection sets; {place.name} is sorted into classes", hint=hint)
-        return Checked(place, _sorted_into_classes(place, minimum))
+            raise UsageError(f"--fix knows detection sets; {place.name} is sorted into classes", hint=hint)
+        return Checked(place, _sorted_into_classes(place, minimum, home, deep=deep), place)
     file = _find(place, "cid data check")
     dataset, report = _survey(file, minimum, task, home, deep=deep)
     mended = mend(dataset, report, minimum, task) if fix and dataset and dataset.splits else None
-    return Checked(file, report, mended)
+    return Checked(file, report, dataset.root if dataset else file.parent, mended)
 
 
 def require(source: str, params: "Params", *, folder: Path, home: Home, tell: Tell) -> check.Report | None:
@@ -105,9 +102,9 @@ def require(source: str, params: "Params", *, folder: Path, home: Home, tell: Te
         return None
     place, minimum, task = Path(source), params.data.minimum.model_dump(), params.model.task
     if task == tasks.CLASSIFY:
-        report = _sorted_into_classes(place, minimum)
+        report = _sorted_into_classes(place, minimum, home)
     else:
-        _, report = _survey(place / sets.YAML, minimum, task, home)
+        _, report = _survey(sets.find_yaml(place) or place / sets.YAML, minimum, task, home)
     for finding in report.errors[:_FIRST]:
         tell(Caution(f"{finding}{f' ({finding.fix})' if finding.fix else ''}"))
     if report.errors:
@@ -129,17 +126,17 @@ def _survey(
     if not file.is_file():
         return None, check.refuse(sets.DatasetError(file, 0, "is not there", _MADE_BY))
     dataset = sets.survey(file)
-    report = tasks.settle(check.check(dataset, minimum, deep=deep, keep=home.root / "checks"), task, dataset.keypoints)
+    report = check.check(dataset, minimum, task=task, deep=deep, keep=home.root / "checks")
     if lacking := tasks.lacking(dataset, task):
         report.findings[:0] = check.refuse(lacking).findings
     return dataset, report
 
 
-def _sorted_into_classes(place: Path, minimum: Mapping[str, int]) -> check.Report:
+def _sorted_into_classes(place: Path, minimum: Mapping[str, int], home: Home, *, deep: bool = False) -> check.Report:
     if not place.is_dir():
         raise UsageError(f"{place} is no folder", hint="cid data check FOLDER")
     try:
-        return classes.check(classes.read(place), minimum)
+        return classes.check(classes.read(place), minimum, deep=deep, keep=home.root / "checks")
     except sets.DatasetError as error:
         return check.refuse(error)
 

@@ -35,13 +35,13 @@ def validate(session: Session) -> None:
         session.dataset = sets.read(file)
         deep = not session.spec.quick and not pixels.missing()
         minimum = session.params.data.minimum.model_dump()
-        session.report = check.check(session.dataset, minimum, deep=deep, seconds=_LOOK)
-        session.report = tasks.settle(session.report, session.params.model.task, session.dataset.keypoints)
+        task = session.params.model.task
+        session.report = check.check(session.dataset, minimum, task=task, deep=deep, seconds=_LOOK)
         limits = QUICK if session.spec.quick else {}
         session.view = view(
             session.dataset, session.place.scratch / "view", limits, _mixed(session.dataset, session.report)
         )
-        tasks.complete(session.view, session.dataset, session.params.model.task)
+        tasks.complete(session.view, session.dataset, task)
     except sets.DatasetError as error:
         session.report = check.refuse(error)
     tell(session)

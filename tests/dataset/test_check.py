@@ -4,7 +4,7 @@ import pytest
 from fakes.sets import content_of, write_set
 
 from containerid.dataset import check as checks
-from containerid.dataset import sets
+from containerid.dataset import decoding, sets
 from containerid.dataset.mend import mend
 
 
@@ -247,6 +247,7 @@ def test_a_line_of_a_list_that_leads_nowhere_is_an_error_there(folder: Path) -> 
 def test_more_processes_find_the_same(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "labels/train/train1.txt").write_text("7 0.5 0.5 0.4 0.4\n")
     alone = checks.check(sets.read(folder / "data.yaml"), deep=True, processes=1)
-    for name in ("_PAYS", "_CHUNK", "_DECODE_PAYS", "_DECODE_CHUNK"):
-        monkeypatch.setattr(checks, name, 3)
+    for module in (checks, decoding):
+        monkeypatch.setattr(module, "_PAYS", 3)
+        monkeypatch.setattr(module, "_CHUNK", 3)
     assert checks.check(sets.read(folder / "data.yaml"), deep=True, processes=2) == alone

@@ -21,7 +21,7 @@ from containerid.dataset.gathered import Refused
 from containerid.dataset.importing import Arranged, arrange, gather
 from containerid.dataset.sets import survey
 from containerid.dataset.sources import FORMATS, GIVES, Found, locate
-from containerid.dataset.tasks import TASKS, settle
+from containerid.dataset.tasks import TASKS
 from containerid.dataset.writing import write
 
 Export = Callable[[Path], None]
@@ -52,7 +52,7 @@ def rows_of(folder: Path) -> dict[str, list[tuple[float, ...]]]:
 
 def said(folder: Path, task: str) -> list[str]:
     dataset = survey(folder / "data.yaml")
-    report = settle(check(dataset, deep=True), task, dataset.keypoints)
+    report = check(dataset, task=task, deep=True)
     return [str(finding) for finding in report.findings if finding.severity != "info"]
 
 

@@ -80,7 +80,7 @@ def test_polygons_are_what_segmentation_wants(platform, home, folder):
         label.write_text("0 0.1 0.1 0.9 0.1 0.9 0.9 0.1 0.9\n")
     submit(request(model(folder, "yolo11n-seg")), home=home)
     (folder / "doors/labels/train/train0.txt").write_text("0 0.1 0.1 0.9 0.1 0.9 0.9\n0 0.5 0.5 0.2 0.2\n")
-    with pytest.raises(RunFailed, match="boxes among polygons"):
+    with pytest.raises(RunFailed, match="txt:2: error: a box where a polygon is needed"):
         submit(request(model(folder, "yolo11n-seg")), home=home)
 
 

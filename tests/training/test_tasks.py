@@ -8,8 +8,6 @@ from fakes import exports
 from fakes.legs import TINY, Leg, check_measured, model_of, of_folder
 from fakes.sets import draw_set
 
-from containerid.dataset.findings import Finding, Report
-from containerid.dataset.tasks import settle
 from containerid.runs.importdata import Wanted, import_data
 
 POSE = "0 0.5 0.5 0.4 0.4 0.4 0.4 2 0.6 0.6 1\n"
@@ -68,14 +66,3 @@ def test_keypoints_that_nobody_counts_stop_a_run_early(leg: Leg) -> None:
     result = leg.run(data=of_folder(folder), params=TINY | {"model": model_of("pose")})
     assert (result.outcome, result.phase) == ("failed", "validate")
     assert "there is no `kpt_shape` for a pose" in result.reason
-
-
-def test_what_only_a_detection_set_must_not_have_is_no_finding() -> None:
-    kinds = ("label-polygon", "label-columns", "label-class", "image-empty")
-    report = Report([Finding("labels/a.txt", 1, kind, "error", "it is so") for kind in kinds])
-    left = {task: [each.kind for each in settle(report, task).findings] for task in ("detect", "segment", "pose")}
-    assert left == {
-        "detect": list(kinds),
-        "segment": ["label-columns", "label-class", "image-empty"],
-        "pose": ["label-class", "image-empty"],
-    }
