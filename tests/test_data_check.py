@@ -85,12 +85,14 @@ def test_a_mended_copy_lies_beside_the_set(cid: Cid, folder: Path) -> None:
 
 def test_the_page_stands_alone_and_shows_the_worst(cid: Cid, folder: Path) -> None:
     (folder / "labels/train/train1.txt").write_text("0 0.9 0.5 0.4 0.4\n<script>alert(1)</script>\n")
-    (folder / "images/val/val1.jpg").write_bytes(b"")
+    (folder / "images/val/val1.jpg").write_bytes(b"\xff\xd8\xff\xd9")
+    (folder / "images/val/val2.jpg").write_bytes(b"")
     assert cid("data", "check", "doors", "--html", "page.html").code == 7
     page = Path("page.html").read_text(encoding="utf-8")
     assert "data:image/jpeg;base64," in page
     assert "Cannot be shown: " in page
     assert "<rect " in page
+    assert page.count("<figure>") == 2  # Of an empty file there is nothing to see.
     assert "<script" not in page
     assert not re.search(r"https?://", page)
     assert "Image files without a byte" in page

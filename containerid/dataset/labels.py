@@ -22,6 +22,8 @@ _EACH = 10
 """Findings of one kind that a file gets; the last says how many more there are."""
 _BOX = "class, centre x, centre y, width, height"
 _ANEW = "write it anew"
+MANY = 1 << 20
+"""Classes, where nobody says how many there are."""
 
 
 class Shape(NamedTuple):
@@ -209,7 +211,8 @@ def _unreadable(words: Sequence[str]) -> tuple[str, str, str, str]:
 def _class(row: Row, classes: int) -> Iterator[tuple[str, str, str, str]]:
     word, index = row.words[0], row.numbers[0]
     if index != int(index) or not 0 <= index < classes:
-        message = f"class {word[:20]} is none of 0 to {classes - 1}"
+        known = f"none of 0 to {classes - 1}" if classes < MANY else "no class"
+        message = f"class {word[:20]} is {known}"
         yield "label-class", ERROR, message, "correct it, or add the class to `names`"
     elif not word.isdigit():
         yield "label-class-form", WARNING, f"the class is written {word[:20]}, not {int(index)}", f"write {int(index)}"

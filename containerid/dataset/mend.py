@@ -6,7 +6,7 @@ An image whose label cannot be understood is left out, as a trainer would do, bu
 
 import json
 import os
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -90,7 +90,6 @@ def mend(dataset: Dataset, report: Report, minimum: Mapping[str, int], task: str
 
     folder = folder_for(dataset.root)
     work = _Work(dataset, folder, _by_path(report.findings), Shape(task, *dataset.keypoints))
-    work.named.update(image for images in dataset.splits.values() for image in images)
     folder.mkdir()
     for split, images in dataset.splits.items():
         for image in images:
@@ -116,6 +115,16 @@ def _stem(image: Path) -> str:
     return str(image.with_suffix("")).casefold()
 
 
+def _owners(dataset: Dataset) -> dict[Path, tuple[str, int]]:
+    """The split that keeps each image, and how many name it: `images/val` is meant where another says `images`."""
+    found: dict[Path, list[tuple[int, str]]] = defaultdict(list)
+    for split, images in dataset.splits.items():
+        for image in images:
+            above = [len(base.parts) for base in dataset.bases[split] if image.is_relative_to(base)]
+            found[image].append((max(above, default=0), split))
+    return {image: (max(named, key=lambda each: each[0])[1], len(named)) for image, named in found.items()}
+
+
 def _by_path(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
     found: dict[str, list[Finding]] = defaultdict(list)
     for each in findings:
@@ -133,16 +142,21 @@ class _Work:
     shape: Shape
     fixes: list[Fix] = field(default_factory=list)
     made: set[str] = field(default_factory=set)
-    taken: set[Path] = field(default_factory=set)
-    named: Counter[Path] = field(default_factory=Counter)
+    owners: dict[Path, tuple[str, int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.owners = _owners(self.dataset)
 
     def carry(self, split: str, image: Path) -> None:
         """Take over an image and its label, as far as they can be used."""
         name = self._relative(image)
+        owner, _ = self.owners[image]
+        if owner != split:
+            self.fixes.append(Fix(name, "left out", f"of {split}, as it is in {owner}"))
+            return
         if reason := self._hopeless(image, self.found.get(name, [])):
             self.fixes.append(Fix(name, "left out", reason))
             return
-        self.taken.add(image)
         try:
             text = self._label(label_of(image))
         except Unclear as unclear:
@@ -171,8 +185,8 @@ class _Work:
 
     def _hopeless(self, image: Path, found: Sequence[Finding]) -> str:
         for each in found:
-            # Of an image that two splits name, the first keeps it; what is a file of its own goes.
-            twice = each.kind == "split-leak" and image not in self.taken and self.named[image] > 1
+            # What a split leaks to another is no reason to leave out the one file that both of them name.
+            twice = each.kind == "split-leak" and self.owners[image][1] > 1
             if not twice and (each.kind in _LEFT_OUT or (each.severity == ERROR and each.kind.startswith("image-"))):
                 return each.message
         return "" if image.exists() else "is not there"

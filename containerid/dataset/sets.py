@@ -9,6 +9,7 @@ from typing import Any
 
 from containerid.dataset.findings import ERROR, INFO, WARNING, Finding, relative
 from containerid.dataset.images import is_image
+from containerid.dataset.labels import MANY
 from containerid.dataset.tree import walk
 from containerid.dataset.yamlfile import SPLITS, DatasetError, Document, brief, load
 
@@ -17,7 +18,6 @@ __all__ = ["SPLITS", "YAML", "Dataset", "DatasetError", "find_yaml", "label_of",
 YAML = "data.yaml"
 _ELSEWHERE = re.compile(r"(?:[A-Za-z]:|//|/|~/)")
 _FOLDER = f"{os.sep}images{os.sep}"
-_MANY = 1 << 20
 _SPLIT, _NAMES = re.compile(rb"(?m)^\W*train\W*:"), re.compile(rb"(?m)^\W*(?:names|nc)\W*:")
 
 
@@ -61,7 +61,7 @@ class Dataset:
     @property
     def classes(self) -> int:
         """How many a label may name; very many where data.yaml does not say."""
-        return len(self.names) or _MANY
+        return len(self.names) or MANY
 
 
 def shown(root: Path, file: Path) -> str:

@@ -18,7 +18,6 @@ from containerid.dataset.sought import Images
 from containerid.dataset.tasks import DETECT, OBB, POSE
 from containerid.dataset.yamlfile import SPLITS
 
-_MANY = 1 << 20
 CLASSES = ("classes.txt", "obj.names", "_darknet.labels", "predefined_classes.txt")
 """Files that name the classes, one a line."""
 _CUT = frozenset({"label-area", "label-mixed"})
@@ -143,7 +142,7 @@ class _Reading:
             return
         self.used.add(path)
         across, down = map(int, sample.size)
-        found = labels.read(os.fspath(path), len(self.names) or _MANY, across, down, self.shape)
+        found = labels.read(os.fspath(path), len(self.names) or labels.MANY, across, down, self.shape)
         wrong = [each for each in found.said if each[2] == ERROR and not self._passed(each[1], each[0], found.rows)]
         for line, kind, _, message, fix in wrong:
             if kind == labels.TRIANGLE:

@@ -3,7 +3,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from fakes.defects import DEFECTS, clean, plant
+from fakes.defects import DEFECTS, clean, encoded, picture, plant
 from fakes.sets import content_of
 
 from containerid.dataset import check as checks
@@ -103,3 +103,32 @@ def test_the_copy_of_a_set_of_lists_has_no_folders_within_folders(tmp_path: Path
     (folder / "data.yaml").write_text("train: train.txt\nval: val.txt\ntest: test.txt\nnames: [door, lock]\n")
     mended = look_and_mend(folder)
     assert checks.check(sets.survey(mended / "data.yaml"), processes=1).findings == []
+
+
+def test_an_image_that_two_splits_name_stays_in_the_one_that_names_it_closer(tmp_path: Path) -> None:
+    folder = clean(tmp_path / "doors")
+    (folder / "data.yaml").write_text("train: images\nval: images/val\ntest: images/test\nnames: [door, lock]\n")
+    mended = look_and_mend(folder)
+    counts = {split: len(list((mended / "images" / split).rglob("*.jpg"))) for split in ("train", "val", "test")}
+    assert counts == {"train": 60, "val": 8, "test": 6}
+    assert not checks.check(sets.survey(mended / "data.yaml"), processes=1).errors
+
+
+def test_rows_that_are_no_polygons_are_left_out_of_a_set_for_segmenting(tmp_path: Path) -> None:
+    folder = clean(tmp_path / "doors")
+    polygon = "0 0.1 0.1 0.5 0.1 0.5 0.5 0.1 0.5\n"
+    for label in (folder / "labels").glob("*/*.txt"):
+        label.write_text(polygon)
+    (folder / "labels/train/train00.txt").write_text(polygon + "0 0.5 0.5 0.4 0.4\n")
+    (folder / "labels/train/train01.txt").write_text(polygon * 2)
+    mended = look_and_mend(folder, "segment")
+    assert not (mended / "images/train/train00.jpg").exists()
+    assert (mended / "labels/train/train01.txt").read_text() == polygon
+    assert checks.check(sets.survey(mended / "data.yaml"), task="segment", processes=1).errors == []
+
+
+def test_an_avif_gets_its_own_ending(tmp_path: Path) -> None:
+    folder = clean(tmp_path / "doors")
+    (folder / "images/train/train00.jpg").write_bytes(encoded(picture(1), "AVIF"))
+    mended = look_and_mend(folder)
+    assert (mended / "images/train/train00.avif").is_file()

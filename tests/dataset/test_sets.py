@@ -5,6 +5,7 @@ import yaml
 from fakes.sets import content_of, write_set
 
 from containerid.dataset import sets
+from containerid.dataset.check import check
 from containerid.dataset.junk import sweep
 from containerid.dataset.sets import DatasetError
 from containerid.dataset.view import view
@@ -305,3 +306,34 @@ def test_folders_between_the_images_of_a_list_are_not_nested_in_a_split(folder: 
     assert [each for each in sweep(listed) if each.kind == "nested"] == []
     named = sets.survey(rewrite(folder, yaml.format("images/train")))
     assert {each.path for each in sweep(named) if each.kind == "nested"} >= {"images/train/2026", "labels/train/2026"}
+
+
+def test_a_few_aliases_that_stand_for_billions_of_names_cost_nothing(folder: Path) -> None:
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x]"]
+    for one, other in zip("abcdefghijklmnop", "bcdefghijklmnopq", strict=True):
+        lines.append(f"{other}: &{other} [{', '.join([f'*{one}'] * 9)}]")
+    splits = {split: f"images/{split}" for split in ("train", "val")}
+    for key, message in (
+        ("names", "a list of words"),
+        ("nc", "not a list"),
+        ("path", "not a list"),
+        ("train", "a list"),
+    ):
+        text = "\n".join([*lines, *(f"{name}: {value}" for name, value in {**splits, key: "*q"}.items())])
+        said = [each.message for each in sets.survey(rewrite(folder, text)).faults]
+        assert any(each.endswith(message) for each in said), said
+
+
+@pytest.mark.parametrize("names", ["", "names: []\n", "names: door\n", "names: {}\n"])
+def test_a_set_whose_classes_nobody_knows_is_not_blamed_for_each_label(folder: Path, names: str) -> None:
+    (folder / "labels/train/train1.txt").write_text("7 0.5 0.5 0.4 0.4\n-1 0.5 0.5 0.2 0.2\n")
+    found = sets.survey(rewrite(folder, f"train: images/train\nval: images/val\n{names}"))
+    assert [str(each) for each in check(found).errors if each.path != "data.yaml"] == [
+        "labels/train/train1.txt:2: error: class -1 is no class"
+    ]
+
+
+@pytest.mark.parametrize("key", ["99999999999", "'" + "9" * 5000 + "'", "[a]"])
+def test_names_by_what_is_no_index_are_refused(folder: Path, key: str) -> None:
+    text = f"train: images/train\nval: images/val\nnames: {{{key}: door}}\n"
+    assert [each.line for each in sets.survey(rewrite(folder, text)).faults] == [3]

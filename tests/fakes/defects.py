@@ -162,6 +162,16 @@ def _circular(folder: Path, stem: str) -> None:
     path.symlink_to(path.name)
 
 
+def _astray(folder: Path, stem: str) -> None:
+    path = folder / LABEL.format(stem)
+    path.unlink()
+    path.symlink_to("nowhere.txt")
+
+
+def _loop(folder: Path, stem: str) -> None:
+    (folder / f"images/train/loop{stem}").symlink_to("..")
+
+
 def _unsummed(folder: Path, stem: str) -> None:
     _renamed("PNG", ".png")(folder, stem)
     path = folder / f"images/train/{stem}.png"
@@ -323,6 +333,9 @@ DEFECTS = [
         WARNING,
         3,
     ),
+    Defect("no-break spaces", _label("0\u00a00.5\u00a00.5 0.4 0.4\n"), LABEL, "label-space", WARNING, 1),
+    Defect("line separator", _label(f"{GOOD.strip()}\u20280 0.6 0.6 0.2 0.2\n"), LABEL, "label-space", WARNING, 2),
+    Defect("label that leads nowhere", _astray, IMAGE, "label-missing", WARNING),
     Defect("row twice", _rows(*[GOOD.split("\n", maxsplit=1)[0]] * 2), LABEL, "label-duplicate", WARNING, 2),
     Defect(
         "row twice in other digits",
@@ -366,6 +379,14 @@ DEFECTS = [
         "images/train/more",
         "nested",
         WARNING,
+    ),
+    Defect("link to its own folder", _loop, "images/train/loop{}", "loop", WARNING),
+    Defect(
+        "numbers without image",
+        _file("labels/train/zz{}.txt", b"9,9,9\n"),
+        "labels/train/zz{}.txt",
+        "label-orphan",
+        ERROR,
     ),
     Defect("capital ending", _move(IMAGE, "images/train/{}.JPG"), "images/train/{}.JPG", "name-suffix", INFO),
     Defect(".jpeg", _move(IMAGE, "images/train/{}.jpeg"), "images/train/{}.jpeg", "name-suffix", INFO),
