@@ -176,7 +176,7 @@ def _has_image(label: str) -> bool:
     before, found, after = label.rpartition(f"{os.sep}labels{os.sep}")
     path = Path(f"{before}{os.sep}images{os.sep}{after}" if found else label)
     endings = {each for suffix in FORMATS for each in (suffix, suffix.upper())}
-    return path.parent.is_dir() and any(path.with_suffix(f".{each}").exists() for each in endings)
+    return path.parent.is_dir() and any(os.path.exists(path.with_suffix(f".{each}")) for each in endings)  # noqa: PTH110 - of what may not be seen, Path.exists raises
 
 
 def _prose(path: str) -> bool:

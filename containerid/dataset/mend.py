@@ -189,7 +189,7 @@ class _Work:
             twice = each.kind == "split-leak" and self.owners[image][1] > 1
             if not twice and (each.kind in _LEFT_OUT or (each.severity == ERROR and each.kind.startswith("image-"))):
                 return each.message
-        return "" if image.exists() else "is not there"
+        return "" if os.path.exists(image) else "is not there"  # noqa: PTH110 - of what may not be seen, Path.exists raises
 
     def _target(self, split: str, image: Path, kinds: set[str]) -> Path:
         target = place(image, self.dataset.bases[split], self.folder / "images" / split)
@@ -205,12 +205,16 @@ class _Work:
         return target
 
     def _label(self, label: Path) -> str | None:
-        path = next(self._spellings(label), None)
+        try:
+            path = next(self._spellings(label), None)
+            data = path.read_bytes() if path else b""
+        except OSError as error:
+            raise Unclear(f"it cannot be read ({error.strerror})") from error
         if path is None:
             if os.path.lexists(label):
                 raise Unclear("it cannot be read")
             return None
-        data, name = path.read_bytes(), self._relative(path)
+        name = self._relative(path)
         triangles = all(each.kind != "label-columns" for each in self.found.get(name, []))
         if self.shape.task == "detect":
             text, done = relabel(data, self.dataset.classes, triangles=triangles)
@@ -223,7 +227,7 @@ class _Work:
 
     def _spellings(self, label: Path) -> Iterator[Path]:
         """The label, or the one that differs from it by letter case alone."""
-        if label.is_file():
+        if os.path.isfile(label):  # noqa: PTH113 - of what may not be seen, Path.is_file raises
             yield label
         elif label.parent.is_dir():
             folded = label.name.casefold()

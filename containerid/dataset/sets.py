@@ -183,6 +183,8 @@ class _Reader:
             if place.is_dir():
                 bases.append(place)
                 self.folders.add(place)
+                if not os.access(place, os.R_OK | os.X_OK):
+                    self.document.fault(split, f"{entry} cannot be looked into", "chmod u+rx")
                 found += _walk(place)
                 continue
             listed = list(self._listed(place))

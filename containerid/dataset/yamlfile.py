@@ -144,7 +144,7 @@ def load(file: Path) -> Document:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         values = yaml.safe_load(text)
     except OSError as error:
-        document.fault("", f"cannot be read ({error.strerror})")
+        document.fault("", f"cannot be read ({error.strerror})", "chmod u+r, or bring the file")
         return document
     except UnicodeDecodeError:
         document.fault("", "is not UTF-8 text", "save it as UTF-8")

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -132,3 +133,30 @@ def test_an_avif_gets_its_own_ending(tmp_path: Path) -> None:
     (folder / "images/train/train00.jpg").write_bytes(encoded(picture(1), "AVIF"))
     mended = look_and_mend(folder)
     assert (mended / "images/train/train00.avif").is_file()
+
+
+@pytest.mark.parametrize(
+    ("closed", "found"),
+    [
+        ("images/train/train00.jpg", ("images/train/train00.jpg", "image-unreadable")),
+        ("labels/train/train00.txt", ("labels/train/train00.txt", "label-unreadable")),
+        ("images/train", ("data.yaml", "yaml")),
+        ("labels/train", ("labels/train/train00.txt", "label-unreadable")),
+        ("data.yaml", ("data.yaml", "yaml")),
+    ],
+)
+def test_what_may_not_be_read_is_an_error_and_no_reason_to_stop(
+    tmp_path: Path, closed: str, found: tuple[str, str]
+) -> None:
+    folder = clean(tmp_path / "doors")
+    path = folder / closed
+    path.chmod(0)
+    try:
+        if os.access(path, os.R_OK):
+            pytest.skip("this user may read everything")
+        dataset = sets.survey(folder / "data.yaml")
+        report = checks.check(dataset, processes=1)
+        assert found in [(each.path, each.kind) for each in report.errors]
+        assert not (mend(dataset, report, checks.MINIMUM).folder / "images/train/train00.jpg").exists()
+    finally:
+        path.chmod(0o755)
