@@ -49,7 +49,10 @@ class Kept:
         self._began = time.time()
         self.marker = f"{_code()} {pixels.decoders() if deep else ''}".encode()
         # Taken before anything is read: what changes meanwhile has another stamp afterwards.
-        self._stamps = {path: _stamp(path) for path in _files(dataset)}
+        self._stamps: dict[str, tuple[str, float]] = {}
+        for path in _files(dataset):
+            if path not in self._stamps:
+                self._stamps[path] = _stamp(path)
         self._place = self._key("report", os.fspath(dataset.file), str(deep))
         self._identity = self._identify(options)
 
