@@ -322,3 +322,14 @@ def test_show_tells_where_a_run_stands_among_those_before_it(cid, platform):
     assert "val/mAP50       0.910, +0.110 against exp001-" in cid("show").out
     assert cid("show", "--json").document["standing"]["difference"] == pytest.approx(0.11)
     assert first == cid("show", "--json").document["run"]
+
+
+def test_the_list_has_a_column_for_accuracy_where_a_run_has_one(cid, platform):
+    said = cid("train", "--local", "--detach", "--json")
+    assert "top 1" not in cid("ls").out
+    platform.ending = ""
+    platform.finish(said.document["run"], metrics={"test/accuracy_top1": 0.987, "test/accuracy_top5": 1.0})
+    assert cid("fetch").code == 0
+    head, row = cid("ls").out.splitlines()[:2]
+    assert "top 1" in head
+    assert "0.987" in row

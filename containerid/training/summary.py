@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from containerid.config.architectures import CLASSIFY
 from containerid.config.trainers import is_timm
 from containerid.training import curves
 from containerid.training.gates import Gate
@@ -28,7 +29,7 @@ def write(session: Session, gates: Sequence[Gate]) -> str:
         "Metrics": _metrics(session.metrics, told.get("intervals", {})),
         "Classes": _classes(told.get("per_class", {})),
         "Where to put the threshold": _thresholds(told),
-        "Speed and size": _speed(told),
+        "Speed and size": _speed(told, "class" if session.params.model.task == CLASSIFY else "boxes"),
         "Worst mistakes": _mistakes(told.get("worst", [])),
         "Data": _data(session),
         "How it was made": _origin(session),
@@ -128,10 +129,10 @@ def _thresholds(told: Mapping[str, Any]) -> Iterator[str]:
         yield f"With other images of the same kind, 95 times in 100: {', '.join(ranges)}."
 
 
-def _speed(told: Mapping[str, Any]) -> Iterator[str]:
+def _speed(told: Mapping[str, Any], answer: str) -> Iterator[str]:
     speed, model = told.get("speed", {}), told.get("model", {})
     rows = []
-    for key, label in (("latency", "one image to its answer"), ("inference", "the network alone")):
+    for key, label in (("latency", f"one image to its {answer}"), ("inference", "the network alone")):
         if found := speed.get(key):
             rows.append((label, f"{found['median']:.1f} ms (95 % within {found['p95']:.1f} ms)"))
     if found := speed.get("throughput"):
@@ -160,7 +161,7 @@ def _data(session: Session) -> Iterator[str]:
         yield from _table(("split", *(columns[name] for name in shown)), rows)
         yield ""
     if session.report.classes:
-        counted = "Images" if session.params.model.task == "classify" else "Boxes"
+        counted = "Images" if session.params.model.task == CLASSIFY else "Boxes"
         yield f"{counted}: {', '.join(f'{name} {count}' for name, count in session.report.classes.items())}."
     if session.digest:
         yield f"From {session.spec.data.provider}, SHA-256 `{session.digest}`."

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 from containerid.errors import RunFailed
-from containerid.training import train, yolo
+from containerid.training import halving, yolo
 from containerid.training.data import Place
 
 LOADER = """
@@ -68,11 +68,11 @@ def test_a_download_that_fails_leaves_nothing_and_says_what_else_to_do(package: 
     ],
 )
 def test_common_ends_of_a_training_are_explained(text: str, reason: str) -> None:
-    explained = train._explained(RuntimeError(text))
+    explained = halving.explained(RuntimeError(text))
     assert isinstance(explained, RunFailed)
     assert explained.message.startswith(reason)
 
 
 def test_other_errors_stay_what_they_are() -> None:
     error = RuntimeError("shape mismatch")
-    assert train._explained(error) is error
+    assert halving.explained(error) is error
