@@ -18,7 +18,8 @@ def show_comparison(screen: Screen, comparison: Comparison) -> None:
     """The runs by a letter each, their metrics with the best marked, and what differs."""
     for letter, run in zip(comparison.letters, comparison.runs, strict=True):
         outcome, proof = run.result.text("outcome") or "no result", run.result.text("proof")
-        screen.say(f"{letter}  {run.run}  {outcome}{f', {proof}' if proof else ''}")
+        quick = ", a --quick run" if run.spec.get("quick") else ""
+        screen.say(f"{letter}  {run.run}  {outcome}{f', {proof}' if proof else ''}{quick}")
     two = len(comparison.runs) == 2
     rows = []
     for name, values in comparison.metrics:

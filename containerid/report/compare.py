@@ -79,8 +79,19 @@ def compare(runs: Sequence[Outputs]) -> Comparison:
         runs=tuple(runs),
         metrics=tuple(sorted(_rows(run.metrics for run in runs), key=_rank)),
         params=_differing(flatten(run.params.plain) for run in runs),
-        origins=_differing(_origins(run) for run in runs),
+        origins=_telling([_origins(run) for run in runs]),
     )
+
+
+_MEANT = {"tree": ("code", "branch"), "data SHA-256": ("data",)}
+"""What is the same where its content is, whatever commit, branch or way it came by."""
+
+
+def _telling(origins: Sequence[Mapping[str, Any]]) -> tuple[Row, ...]:
+    """What differs, without the ways by which the very same came."""
+    alike = [name for name in _MEANT if origins[0].get(name) and len({each.get(name) for each in origins}) == 1]
+    passing = {way for name in alike for way in _MEANT[name]}
+    return tuple(row for row in _differing(origins) if row[0] not in passing)
 
 
 def best(name: str, values: Sequence[float | None]) -> set[int]:

@@ -8,6 +8,7 @@ from containerid.home import Home
 from containerid.report.compare import Comparison
 from containerid.report.compare import compare as weigh
 from containerid.report.outputs import Doc, Outputs, read
+from containerid.runs.ending import must_have_ended
 from containerid.runs.find import find
 from containerid.runs.registry import Registry, Run
 
@@ -30,10 +31,14 @@ def compare(names: Sequence[str], *, home: Home) -> Comparison:
 
     Raises:
         UsageError: fewer than two different runs.
-        NotFound: there is no such run.
+        NotFound: there is no such run, or one never reached its platform.
+        StillRunning: one goes on, and nothing of it is here.
     """
     registry = Registry(home.registry)
     runs = {(run := find(registry, name)).run: run for name in names if name}
     if len(runs) < 2:
         raise UsageError("a comparison takes two different runs", hint="cid ls, then cid compare RUN RUN")
+    for run in runs.values():
+        if not run.result and not run.outputs:
+            must_have_ended(run)
     return weigh([outputs_of(run) for run in runs.values()])

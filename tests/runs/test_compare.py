@@ -1,8 +1,8 @@
 import pytest
 from fakes.reports import HOSTILE, Read, leave
 
-from containerid.errors import NotFound, UsageError
-from containerid.job import Result, Spec, State
+from containerid.errors import NotFound, StillRunning, UsageError
+from containerid.job import Leg, Result, Spec, State
 from containerid.report import compare as pages
 from containerid.report.compare import best, gap
 from containerid.report.page import render
@@ -21,6 +21,7 @@ def ran(registry, tmp_path):
         registry.set_spec(name, Spec(run=name, experiment=experiment, params=params))
         result = Result(run=name, outcome="succeeded", metrics={"test/mAP50": 0.8, "speed/inference": 9.0})
         registry.set_result(name, result)
+        registry.set_leg(name, Leg("1", name))
         registry.move(name, State.SUCCEEDED)
         if fetched:
             metadata = {"experiment": experiment, "params": params, **changes.pop("metadata", {})}
@@ -49,6 +50,36 @@ def test_a_run_that_was_never_fetched_is_compared_by_what_the_registry_knows(ran
     found = compare(["exp001-1", "exp002-1"], home=home).document()
     assert found["metrics"]["test/mAP50"] == [0.91, 0.8]
     assert found["origins"]["experiment"] == ["exp001", "exp002"]
+
+
+def test_the_same_content_that_came_another_way_is_no_difference(ran, home):
+    ran("exp001-1", metadata={"code": {"sha": "a" * 40, "tree": "c" * 40, "branch": "main"}})
+    ran("exp001-2", metadata={"code": {"sha": "b" * 40, "tree": "c" * 40, "branch": "next"}})
+    ran("exp001-3", metadata={"code": {"sha": "b" * 40, "tree": "d" * 40, "branch": "main"}})
+    found = compare(["exp001-1", "exp001-2"], home=home).document()["origins"]
+    assert not {"code", "branch", "tree"} & found.keys()
+    found = compare(["exp001-1", "exp001-3"], home=home).document()["origins"]
+    assert found["tree"] == ["c" * 40, "d" * 40]
+    assert found["code"] == ["a" * 40, "b" * 40]
+
+
+def test_the_same_images_from_another_place_are_no_difference(ran, home):
+    one, two = ({"data": {"provider": name, "sha256": "e" * 64}} for name in ("folder", "kaggle"))
+    ran("exp001-1", metadata=one)
+    ran("exp001-2", metadata=two)
+    ran("exp001-3", metadata={"data": {"provider": "kaggle", "sha256": "f" * 64}})
+    assert "data" not in compare(["exp001-1", "exp001-2"], home=home).document()["origins"]
+    assert compare(["exp001-1", "exp001-3"], home=home).document()["origins"]["data"] == ["folder", "kaggle"]
+
+
+def test_a_run_that_was_refused_or_goes_on_is_not_compared(ran, home, registry):
+    ran("exp001-1")
+    registry.add(Run(run="exp002-1", backend="kaggle", experiment="exp002", state=State.REFUSED))
+    with pytest.raises(NotFound, match="never submitted"):
+        compare(["exp001-1", "exp002-1"], home=home)
+    registry.add(Run(run="exp003-1", backend="kaggle", experiment="exp003", state=State.WAITING))
+    with pytest.raises(StillRunning):
+        compare(["exp001-1", "exp003-1"], home=home)
 
 
 def test_outputs_of_another_run_in_its_folder_are_not_its_own(ran, home, tmp_path):
