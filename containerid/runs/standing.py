@@ -48,7 +48,7 @@ def stand(run: Run, runs: Iterable[Run], metric: str = "") -> Standing | None:
 
     Args:
         run: that was trained to its end.
-        runs: of the registry. Quick ones, other experiments and those that ended on the way do not count.
+        runs: of the registry. Quick ones, other experiments, other tasks and those that ended on the way do not count.
         metric: of the results; more is better. The first of `METRICS` that the run has, unless another is named.
     """
     metric = metric or next((name for name in METRICS if _value(run, name) is not None), METRICS[0])
@@ -69,7 +69,15 @@ def _value(run: Run, metric: str) -> float | None:
 
 
 def _alike(run: Run, other: Run) -> bool:
-    return (run.project, run.experiment) == (other.project, other.experiment)
+    if (run.project, run.experiment) != (other.project, other.experiment):
+        return False
+    names = {str(each.spec.get("params", {}).get("model", {}).get("architecture", "")) for each in (run, other)}
+    if len(names) == 1:
+        return True
+    # Only asked where it may differ: what reads the schemas of params.yaml is slow to load.
+    from containerid.config.architectures import task
+
+    return len({task(name) for name in names if name}) == 1
 
 
 def _same_data(run: Run, other: Run) -> bool:

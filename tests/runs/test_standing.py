@@ -42,6 +42,17 @@ def test_what_cannot_be_compared_does_not_count(changed):
     assert stand(trained(2, 0.8, **changed), [trained(1, 0.9)]) is None
 
 
+def test_a_run_is_not_ranked_against_one_of_another_task():
+    detects, larger, segments, sorts = (
+        {"params": {"model": {"architecture": name}}} for name in ("yolo11n", "yolo11s", "yolo11n-seg", "yolo11n-cls")
+    )
+    assert stand(trained(2, 0.8, spec=detects), [trained(1, 0.9, spec=segments)]) is None
+    assert stand(trained(2, 0.8, spec=detects), [trained(1, 0.9, spec=larger)]).run == "a-1"
+    one, two = (trained(number, 0.0, spec=sorts) for number in (1, 2))
+    told = [replace(each, result=replace(each.result, metrics={"val/accuracy_top1": 0.7})) for each in (one, two)]
+    assert stand(told[1], told).metric == "val/accuracy_top1"
+
+
 def test_a_run_that_missed_its_gates_was_trained_to_its_end_and_counts():
     missed = trained(1, 0.9)
     missed = replace(missed, result=replace(missed.result, outcome="failed", exit_code=7))
