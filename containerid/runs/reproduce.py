@@ -4,10 +4,10 @@ What cannot be the same is said before anything starts; what must be the same an
 """
 
 import json
-from collections.abc import Iterator
+import platform
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,15 @@ from containerid.runs.watch import look, watch
 
 _CHANGEABLE = ("training.device",)
 """Parameters that say on what to train."""
+
+_TELLING = (
+    *("python", "torch", "torchvision", "ultralytics", "timm", "albumentations", "numpy", "scipy", "pillow"),
+    *("opencv-python", "opencv-python-headless", "containerid"),
+)
+"""Packages whose versions are most likely to be seen in the metrics."""
+
+_FEW = 5
+"""How many packages are named one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +120,14 @@ def follow(again: Again, *, home: Home, tell: Tell | None = None) -> Again:
     Raises:
         RunFailed and the others that tell how a run ended are left to the caller: see `runs.error_of`.
     """
-    run = watch(again.run, home=home, tell=tell or (lambda _: None))
+    tell = tell or (lambda _: None)
+    run = watch(again.run, home=home, tell=tell)
     _clear(home, again.folder)
-    return replace(again, run=fetch(run, home=home, tell=tell))
+    again = replace(again, run=fetch(run, home=home, tell=tell))
+    if run.backend != "local":
+        for caution in _apart(_installed(outputs_of(again.before)), _installed(outputs_of(again.run)), "there"):
+            tell(Caution(caution))
+    return again
 
 
 def _request(run: Run, folder: Path, backend: str, data: Path | None, outputs: Outputs) -> Request:
@@ -194,19 +208,34 @@ def _checkout(run: Run, home: Home, tell: Tell) -> Path:
 
 
 def _cautions(outputs: Outputs, backend: str) -> Iterator[str]:
-    """What is not the same, on this machine at least; a platform brings what it has, and the new run's record tells."""
+    """What is not the same on this machine; of a platform the new run's own record tells, once it has ended."""
+    from containerid.training.environment import packages
+
     if halved := outputs.metadata.docs("halved"):
         last = halved[-1]
         after, batch = (int(last.number(key) or 0) for key in ("after_epoch", "to"))
         yield f"memory ran out: the batch was halved to {batch} after epoch {after}, and is {batch} from the start"
-    if backend != "local":
-        return
-    for name, version in outputs.doc("environment")["versions"].items():
-        here = ""
-        with suppress(metadata.PackageNotFoundError):
-            here = metadata.version(name)
-        if here != str(version):
-            yield f"{name} was {version}, and is {here or 'not installed'} here"
+    if backend == "local":
+        yield from _apart(_installed(outputs), {"python": platform.python_version(), **packages()}, "here")
+
+
+def _installed(outputs: Outputs) -> dict[str, str]:
+    """Python and every package that a run has recorded, with its version; fewer where that is all it told."""
+    environment = outputs.doc("environment")
+    known = {**environment["versions"].plain, **outputs.metadata["packages"].plain}
+    python = environment.text("python")
+    return {**({"python": python} if python else {}), **{name: str(version) for name, version in known.items()}}
+
+
+def _apart(before: Mapping[str, str], now: Mapping[str, str], where: str) -> Iterator[str]:
+    """Versions that are not what they were: one by one those that count most, the others by their number."""
+    differing = [name for name, version in before.items() if now.get(name) != version]
+    single = [name for name in differing if name in _TELLING] if len(differing) > _FEW else differing
+    for name in single:
+        yield f"{name} was {before[name]}, and is {now.get(name) or 'not installed'} {where}"
+    if others := [name for name in differing if name not in single]:
+        shown = ", ".join(others[:_FEW]) + (" …" if len(others) > _FEW else "")
+        yield f"{len(others)} more of {len(before)} packages are not the same {where}: {shown}"
 
 
 def _settle(again: Run, before: Run, home: Home) -> Run:

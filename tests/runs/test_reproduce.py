@@ -268,6 +268,19 @@ def test_a_run_that_was_out_of_memory_is_made_again_with_the_batch_that_fitted(b
     )
 
 
+def test_of_many_packages_that_differ_those_that_count_are_named_and_the_others_counted():
+    from containerid.runs import reproduce as module
+
+    before = {"torch": "1", "timm": "1", **{f"small{n}": "1" for n in range(8)}, "kept": "1"}
+    now = {**dict.fromkeys(before, "2"), "kept": "1"}
+    told = list(module._apart(before, now, "there"))
+    assert told == [
+        "torch was 1, and is 2 there",
+        "timm was 1, and is 2 there",
+        "8 more of 11 packages are not the same there: small0, small1, small2, small3, small4 …",
+    ]
+
+
 def test_another_version_here_is_told_and_is_no_obstacle(before, home, monkeypatch):
     from containerid.report.outputs import Doc, Outputs
     from containerid.runs import reproduce as module
@@ -278,4 +291,6 @@ def test_another_version_here_is_told_and_is_no_obstacle(before, home, monkeypat
     assert told[0].startswith("jinja2 was 0.1, and is ")
     assert told[1] == "no-such-package was 9, and is not installed here"
     assert not list(module._cautions(outputs, "kaggle"))
+    told = list(module._cautions(Outputs(folder=home.root, result=Doc({"environment": {"python": "3.0"}})), "local"))
+    assert told[0].startswith("python was 3.0, and is 3.")
     assert Caution(told[0]).text
