@@ -9,7 +9,7 @@ from containerid.console import Screen
 from containerid.job import State
 from containerid.live import COLOURS
 from containerid.runs.registry import Registry, Run
-from containerid.runs.uploads import places
+from containerid.runs.uploads import seen_at
 from containerid.text import duration
 from containerid.versioned import told
 
@@ -39,7 +39,7 @@ def show_run(screen: Screen, run: Run, versions: Sequence[str] = ()) -> None:
         ("code", run.sha[:12]),
         ("ran on", run.result.proof if run.result else ""),
         *_metrics(run),
-        *((_PLACES.get(name, name), where) for name, where in places(run).items()),
+        *((_PLACES.get(name, name), where) for name, where in seen_at(run).items()),
         ("published", told(run.result.published, run.run) if run.result else ""),
         ("legs", f"{len(run.legs)}, {run.hours:.2f} h together" if len(run.legs) > 1 else ""),
         ("outputs", _outputs(run)),

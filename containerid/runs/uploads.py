@@ -25,6 +25,15 @@ def places(run: "Run") -> dict[str, str]:
     return {"wandb": run.uploaded} if run.uploaded else told
 
 
+def seen_at(run: "Run") -> dict[str, str]:
+    """The same for the eye: of what lies in a folder although it was to be live at once, that is said."""
+    wanted = (run.spec.get("params", {}).get("wandb") or {}).get("mode") == "online"
+    found = places(run)
+    if wanted and "wandb_offline" in found:
+        found["wandb_offline"] += ", although wandb.mode is online: see its log"
+    return found
+
+
 def elsewhere(run: "Run") -> dict[str, dict[str, str]]:
     """Of a run's document: where it can be looked at, and where its far side has pushed its model to."""
     return {"tracking": places(run), "published": dict(run.result.published) if run.result else {}}

@@ -10,10 +10,12 @@ from containerid.config import Wandb
 from containerid.console import Screen
 from containerid.events import Caution, Event, Step
 from containerid.home import Home
+from containerid.job import Result
 from containerid.keychain import Keychain
 from containerid.runs import tracking
 from containerid.runs.fetch import fetch
 from containerid.runs.registry import Registry, Run
+from containerid.runs.uploads import seen_at
 from containerid.training import tracking as far_side
 from containerid.views import show_run
 
@@ -136,3 +138,11 @@ def test_without_wandb_one_line_says_what_to_install(ended: Run, home: Home, mon
     told: list[Event] = []
     fetch(ended, home=home, tell=told.append)
     assert steps(told)[0] == f"recorded offline; pip install wandb, then: cid fetch {NAME}"
+
+
+def test_what_was_to_be_live_and_is_not_is_said_with_the_run():
+    result = Result(run=NAME, outcome="succeeded", tracking={"wandb_offline": "wandb/offline-run-1"})
+    for mode, said in (("online", True), ("auto", False)):
+        run = Run(run=NAME, backend="local", result=result, spec={"params": {"wandb": {"mode": mode}}})
+        assert ("although wandb.mode is online" in seen_at(run)["wandb_offline"]) is said
+        assert run.document()["tracking"] == {"wandb_offline": "wandb/offline-run-1"}
