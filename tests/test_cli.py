@@ -183,7 +183,8 @@ def test_logs_go_to_stdout(cid):
     cid("train", "--kaggle")
     said = cid("logs")
     assert said.out.splitlines()[:2] == ["[1/9] code", "hello"]
-    assert len(cid("logs", "--tail", "1").out.splitlines()) == 1
+    assert cid("logs", "--tail", "2").out.splitlines() == ["[1/9] code", "hello"], "what cid alone reads is not shown"
+    assert "no line of the log" in cid("logs", "--grep", "nothing like it").err
     assert cid("logs", "--json").document["lines"][1] == {"time": 1.0, "stream": "stdout", "text": "hello"}
 
 

@@ -77,6 +77,8 @@ def logs(
     diagnosis = explain(found, lines)
     document = {"run": found.run, "lines": [{"time": e.time, "stream": e.stream, "text": e.text} for e in lines]}
     screen.document({**document, "diagnosis": diagnosis.document() if diagnosis else None})
+    if grep and not lines:
+        screen.hint(f"no line of the log of {found.run} fits {grep!r}")
     show_diagnosis(screen.hint, diagnosis)
 
 

@@ -10,7 +10,7 @@ from containerid.diagnosis import Diagnosis, diagnose
 from containerid.errors import NotFound, UsageError
 from containerid.events import LogLine
 from containerid.home import Home
-from containerid.job import State, Status
+from containerid.job import RESULT_MARK, State, Status
 from containerid.replay import Replay
 from containerid.runs.ending import command
 from containerid.runs.pulse import HEARTBEAT_MARK
@@ -34,7 +34,10 @@ class Wanted:
     stderr: bool = False
 
     def test(self) -> Callable[[LogLine], bool]:
-        """Whether one line is wanted, by what it holds; heartbeats never are. Raises UsageError for a bad pattern."""
+        """Whether one line is wanted, by what it holds. Raises UsageError for a bad pattern.
+
+        Never wanted are lines that are meant for cid alone: heartbeats, and the result, which `cid show` tells.
+        """
         try:
             pattern = re.compile(self.grep)
         except re.error as error:
@@ -43,7 +46,7 @@ class Wanted:
             ) from error
         return lambda line: (
             (not self.stderr or line.stream == "stderr")
-            and not line.text.startswith(HEARTBEAT_MARK)
+            and not line.text.startswith((HEARTBEAT_MARK, RESULT_MARK))
             and bool(pattern.search(line.text))
         )
 

@@ -15,6 +15,11 @@ PARTS_FOLDER = ".cid-parts"
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?|\.git|git~\d+|\.cid-parts", re.IGNORECASE)
 
 
+def log_names(name: str) -> tuple[str, str]:
+    """Under which names a log is kept beside the outputs: as text, and as JSON lines."""
+    return f"{name}.log", f"{name}.log.jsonl"
+
+
 def confine(name: str, folder: Path) -> Path | None:
     """Where an output of this name may be written; None when the name is not safe.
 

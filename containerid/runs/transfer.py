@@ -19,7 +19,7 @@ from containerid.errors import CidError, OutputsUnverified
 from containerid.events import Caution, Fetched, LogLine, Step
 from containerid.job import MANIFEST_FILE, PACKED_FILES, Output, Tell
 from containerid.platform import Backend
-from containerid.runs.paths import PARTS_FOLDER, Wish, confine, sort
+from containerid.runs.paths import PARTS_FOLDER, Wish, confine, log_names, sort
 from containerid.runs.registry import Run
 from containerid.runs.verify import Entry, digest_of, is_good, read_manifest
 
@@ -241,11 +241,6 @@ def _allocated(path: Path) -> int:
     with suppress(OSError):
         return path.stat().st_blocks * 512
     return 0
-
-
-def log_names(name: str) -> tuple[str, str]:
-    """Under which names a log is kept beside the outputs: as text, and as JSON lines."""
-    return f"{name}.log", f"{name}.log.jsonl"
 
 
 def keep_log(lines: Iterable[LogLine], folder: Path, name: str) -> None:

@@ -14,7 +14,7 @@ from containerid.home import Home
 from containerid.job import MANIFEST_FILE
 from containerid.runs.ending import must_have_ended
 from containerid.runs.find import name_of
-from containerid.runs.paths import PARTS_FOLDER, confine
+from containerid.runs.paths import PARTS_FOLDER, confine, log_names
 from containerid.runs.registry import Registry, Run
 
 _CHUNK = 1 << 20
@@ -38,7 +38,7 @@ class Findings:
         good: names that are what the manifest says.
         changed: names that are there and are not.
         missing: names that are not there.
-        unknown: files that the manifest does not name: the log, or what was added later.
+        unknown: files that neither the manifest names nor cid has put beside them: what was added later.
     """
 
     run: str
@@ -123,7 +123,7 @@ def _compare(run: Run, folder: Path, manifest: dict[str, Entry]) -> Findings:
         good=tuple(sorted(whole)),
         changed=tuple(sorted(set(present) - whole)),
         missing=tuple(sorted(set(manifest) - set(present))),
-        unknown=tuple(sorted(there - set(manifest) - {MANIFEST_FILE})),
+        unknown=tuple(sorted(there - set(manifest) - {MANIFEST_FILE, *log_names(run.run)})),
     )
 
 
