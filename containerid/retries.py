@@ -17,17 +17,18 @@ class Retries:
         """From now on the next retry is told to this one, in place of whoever listened before."""
         self._tell = tell
 
-    def say(self, reason: str, seconds: float) -> None:
+    def say(self, reason: str, times: int, seconds: float) -> None:
         """A request was lost and is made again.
 
         Args:
             reason: why it was lost.
-            seconds: for which it is tried.
+            times: how often it is made again at most.
+            seconds: that this may take at most.
         """
         with self._lock:
             tell, self._tell = self._tell, None
         if tell is not None:
-            tell(Step("again", f"{reason}; trying for up to {seconds:.0f} s"))
+            tell(Step("again", f"{reason}; up to {times} more tries, within {seconds:.0f} s"))
 
 
 RETRIES = Retries()

@@ -74,7 +74,7 @@ def test_a_request_that_is_tried_again_is_said_once_and_nothing_else_is(capfd):
         assert transport.patiently(attempt) == "there"
         left.append(transport.Transient(Unreachable("gone again")))
         assert transport.patiently(attempt) == "there"
-    assert [(event.name, event.detail) for event in told] == [("again", "gone; trying for up to 120 s")]
+    assert [(event.name, event.detail) for event in told] == [("again", "gone; up to 4 more tries, within 120 s")]
     assert capfd.readouterr() == ("", "")
 
 

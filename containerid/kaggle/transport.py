@@ -65,7 +65,7 @@ def quiet_stamina() -> ModuleType:
 def _again(attempt: Callable[[], T], lost: Transient) -> T:
     """What comes after a first try that was lost."""
     stamina = quiet_stamina()
-    RETRIES.say(lost.error.message, _PATIENCE)
+    RETRIES.say(lost.error.message, _ATTEMPTS - 1, _PATIENCE)
     failed: Transient | None = lost
     context = stamina.retry_context(
         on=_pause, attempts=_ATTEMPTS, timeout=_PATIENCE, wait_initial=0.5, wait_max=20, wait_jitter=1

@@ -98,7 +98,10 @@ class EmbeddedKaggle:
         """
         if not self._held.enter_context(locked(self._state / LOCK, wait=False)):
             self._held.close()
-            raise UsageError(f"another embedded Kaggle uses {self._state}", hint="stop it, or choose another --state")
+            raise UsageError(
+                f"another embedded Kaggle uses {self._state}",
+                hint="stop it (that of a rehearsal ends by itself, minutes after the last one), or --state FOLDER",
+            )
         site, self._sessions, links = _build(self._state, self.settings, lambda: self.url)
         envelope, closing = self.settings.envelope, self._sessions.closing
         try:
