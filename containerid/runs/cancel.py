@@ -1,6 +1,6 @@
 """Stop a run: asked first, so that it keeps a checkpoint; then ended by its platform; deleted only when told to."""
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -137,6 +137,7 @@ class _Stopping:
         self._backend: Backend = open_backend(run.backend, home)
         self._reasons: list[str] = []
         self._asked = False
+        self._others = ""
 
     def go(self) -> Stopped:
         try:
@@ -151,6 +152,12 @@ class _Stopping:
         if self._is_over():
             run = self._see()
             return Stopped(run, "ended", f"it had ended before: {run.state}")
+        with ExitStack() as held:
+            if self._run.ours:
+                self._others = _hold(held, self._home.parcel(self._run.run) / "cancel.lock")
+            return self._stop()
+
+    def _stop(self) -> Stopped:
         if not isinstance(self._backend, Controlled):
             return self._signal()
         control: Control = self._backend.control
@@ -220,7 +227,20 @@ class _Stopping:
         run = self._see()
         if control is not None and run.ours:
             control.clear(run.read_spec(), Path(run.folder), self._tell)
-        return Stopped(run, how, detail)
+        return Stopped(run, how, detail + self._others)
+
+
+def _hold(held: ExitStack, lock: Path) -> str:
+    """Be the one who stops the run; what else is to be said when another is at it."""
+
+    def busy() -> None:
+        raise BlockingIOError
+
+    try:
+        held.enter_context(locked(lock, busy))
+    except BlockingIOError:
+        return "; another cid was stopping it too, and either may have done it"
+    return ""
 
 
 def _must_exist(run: Run, backend: Backend) -> None:

@@ -143,6 +143,11 @@ def test_a_second_server_on_the_same_folder_is_refused(tmp_path: Path) -> None:
 def test_a_port_that_is_taken_is_said(tmp_path: Path, recorder: EmbeddedKaggle) -> None:
     with pytest.raises(UsageError, match="cannot be had"):
         EmbeddedKaggle(tmp_path / "other", port=recorder.port).start()
+
+
+def test_a_port_that_is_taken_is_said_before_anything_about_the_folder(tmp_path: Path) -> None:
+    with EmbeddedKaggle(tmp_path, run=False) as server, pytest.raises(UsageError, match="cannot be had"):
+        EmbeddedKaggle(tmp_path, port=server.port, run=False).start()
     with EmbeddedKaggle(tmp_path / "other", run=False) as later:
         assert later.port
 

@@ -206,6 +206,16 @@ def test_what_the_user_has_added_to_the_ignore_file_is_kept_and_not_committed(st
     assert studio.project.git("diff", "--numstat") == "1\t0\tweights/detection/.gitignore"
 
 
+def test_what_was_staged_in_the_settings_of_dvc_stays_staged_and_is_not_committed(studio):
+    studio.project.write(".dvc/config", "[core]\n    autostage = true\n")
+    studio.project.git("add", ".dvc/config")
+    made = promote(studio, studio.run(), push=False)
+    committed = studio.project.git("show", f"{made.sha}:.dvc/config")
+    assert "storage" in committed
+    assert "autostage" not in committed
+    assert "+    autostage = true" in studio.project.git("diff", "--cached", "--", ".dvc/config")
+
+
 @pytest.mark.parametrize("step", ["add", "push"])
 def test_when_dvc_fails_nothing_has_happened(studio, monkeypatch, step):
     studio.mess()

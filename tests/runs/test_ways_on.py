@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -16,6 +18,7 @@ from containerid.job import Code, Leg, Result, Spec, State, Status
 from containerid.process import started_at
 from containerid.runs.ending import conclude
 from containerid.runs.intents import claim
+from containerid.runs.lock import locked
 from containerid.runs.registry import Run
 from containerid.runs.report import report
 from containerid.runs.reproduce import reproduce
@@ -118,6 +121,24 @@ def test_a_killed_local_run_is_to_be_resumed_where_it_has_a_checkpoint(killed, h
     assert isinstance(run.diagnosis, Diagnosis)
     assert run.diagnosis.next.startswith("cid resume exp001-1" if checkpoint else "cid train --local -e exp001")
     assert "Kaggle" not in run.diagnosis.next
+
+
+@pytest.mark.parametrize("another", [True, False])
+def test_of_two_that_stop_a_run_the_second_does_not_claim_it_alone(registry, home, another):
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    parcel = home.parcel("exp001-1")
+    parcel.joinpath("process.json").write_text(json.dumps({"pid": process.pid, "started": started_at(process.pid)}))
+    registry.add(Run(run="exp001-1", backend="local"))
+    registry.set_spec("exp001-1", Spec(run="exp001-1", backend="local"))
+    registry.set_leg("exp001-1", Leg(str(process.pid), "exp001-1"))
+    run = registry.move("exp001-1", State.RUNNING)
+    reaper = threading.Thread(target=process.wait)
+    reaper.start()
+    with locked(parcel / "cancel.lock") if another else nullcontext():
+        stopped = runs.cancel(run, home=home)
+    reaper.join()
+    assert stopped.detail.startswith("SIGTERM")
+    assert ("another cid was stopping it too" in stopped.detail) is another
 
 
 def test_a_failure_of_the_code_is_not_to_be_tried_where_it_just_happened(registry, home):

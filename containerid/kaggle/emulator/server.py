@@ -3,6 +3,7 @@
 import functools
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -96,6 +97,8 @@ class EmbeddedKaggle:
         Raises:
             UsageError: another server uses the folder, or something else the port.
         """
+        if self._wanted_port:
+            _must_be_free(self._wanted_port)
         if not self._held.enter_context(locked(self._state / LOCK, wait=False)):
             self._held.close()
             raise UsageError(
@@ -165,6 +168,16 @@ class EmbeddedKaggle:
     def drop_answer(self, rpc: str, *, times: int = 1) -> None:
         """The next call of this method takes effect, and its answer is lost."""
         self.plan(rpc, "drop", times=times)
+
+
+def _must_be_free(port: int) -> None:
+    """Raises UsageError for a port that somebody listens on, which is said before anything about the folder."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise UsageError(f"port {port} cannot be had: {error.strerror}", hint="--port 0") from error
 
 
 def _build(state: Path, settings: Settings, origin: Callable[[], str]) -> tuple[Site, Sessions, Links]:
