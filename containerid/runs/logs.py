@@ -1,9 +1,11 @@
 """Read a run's log, from its platform or from where it was fetched to."""
 
+import json
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from containerid.backends import open_backend
 from containerid.diagnosis import Diagnosis, diagnose
@@ -11,10 +13,13 @@ from containerid.errors import NotFound, UsageError
 from containerid.events import LogLine
 from containerid.home import Home
 from containerid.job import RESULT_MARK, State, Status
+from containerid.platform import Backend
 from containerid.replay import Replay
+from containerid.runs.cancel import deleted
 from containerid.runs.ending import command
+from containerid.runs.paths import log_names
 from containerid.runs.pulse import HEARTBEAT_MARK
-from containerid.runs.registry import Run
+from containerid.runs.registry import Registry, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +78,34 @@ def read(run: Run, *, home: Home, follow: bool = False, wanted: Wanted | None = 
 def _read(run: Run, home: Home, wanted: Wanted, fits: Callable[[LogLine], bool], *, follow: bool) -> Iterator[LogLine]:
     backend = open_backend(run.backend, home)
     if wanted.tail is None and wanted.since is None:
-        yield from filter(fits, backend.logs(run.leg, follow=follow))
+        yield from filter(fits, _lines(run, backend, home, follow=follow))
         return
     replay = Replay()
-    known = [line for line in backend.logs(run.leg, follow=False) if replay.is_new(line.stream, line.text)]
+    known = [line for line in _lines(run, backend, home, follow=False) if replay.is_new(line.stream, line.text)]
     yield from deque(filter(fits, _since(known, wanted.since)), maxlen=wanted.tail)
     if follow:
         replay.again()
         yield from (e for e in backend.logs(run.leg, follow=True) if replay.is_new(e.stream, e.text) and fits(e))
+
+
+def _lines(run: Run, backend: Backend, home: Home, *, follow: bool) -> Iterator[LogLine]:
+    """From its platform; where that has it no more, as it was fetched."""
+    kept = Path(run.outputs) / log_names(run.run)[1] if run.outputs else None
+    if kept and kept.is_file() and deleted(run, Registry(home.registry)):
+        yield from _kept(kept)
+        return
+    try:
+        yield from backend.logs(run.leg, follow=follow)
+    except NotFound:
+        if kept is None or not kept.is_file():
+            raise
+        yield from _kept(kept)
+
+
+def _kept(path: Path) -> Iterator[LogLine]:
+    with path.open(encoding="utf-8") as records:
+        for each in map(json.loads, records):
+            yield LogLine(float(each["time"]), str(each["stream"]), str(each["data"]))
 
 
 def _since(lines: list[LogLine], seconds: float | None) -> Iterable[LogLine]:

@@ -19,6 +19,7 @@ from containerid.process import started_at
 from containerid.runs.ending import conclude
 from containerid.runs.intents import claim
 from containerid.runs.lock import locked
+from containerid.runs.logs import read
 from containerid.runs.registry import Run
 from containerid.runs.report import report
 from containerid.runs.reproduce import reproduce
@@ -70,13 +71,15 @@ def test_a_fetch_after_the_kernel_was_deleted_by_cid_says_that(platform, submitt
 
 def test_what_was_fetched_before_its_kernel_was_deleted_is_still_whole(platform, submitted, home, registry, tmp_path):
     run = submitted()
-    platform.files = {"weights/best.pt": b"weights"}
+    platform.files, platform.log = {"weights/best.pt": b"weights"}, ["hello"]
     platform.finish(run.run)
     run = runs.fetch(run, home=home)
     with registry.writing():
         registry.note(run.run, run.state, f"its kernel {run.handle} was deleted by cid gc")
     platform.before["download"] = lambda *_: pytest.fail("there is nothing to download")
     assert runs.fetch(run, home=home).verified
+    platform.log.clear()
+    assert [line.text for line in read(run, home=home)] == ["hello"], "as it was fetched"
     (tmp_path / "runs/exp001-1/weights/best.pt").unlink()
     with pytest.raises(
         OutputsUnverified, match=r"deleted by cid gc, and 1 of the outputs here .*weights/best\.pt"
