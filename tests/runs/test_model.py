@@ -1,6 +1,7 @@
 """Promoted models are looked at without trusting them."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,24 @@ def test_an_older_version_comes_out_of_the_cache(studio):
     promoted(studio, "exp001-2", b"newer")
     assert Path(runs.examine("v1.1", studio.root).file) == studio.root / "weights/detection/best.pt"
     assert ".dvc/cache" in runs.examine("v1.0", studio.root).file
+
+
+@pytest.mark.training
+def test_the_command_that_is_named_brings_a_swapped_model_back(tmp_path):
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    (folder / "best.pt").write_bytes(b"weights")
+    dvc = [sys.executable, "-m", "dvc"]
+    for words in (["init", "-q", "--no-scm"], ["add", "-q", "weights/best.pt"]):
+        subprocess.run([*dvc, *words], cwd=tmp_path, check=True)
+    (folder / "best.pt").unlink()
+    (folder / "best.pt").write_bytes(b"swapped")
+    with pytest.raises(OutputsUnverified, match="is not what DVC has") as error:
+        runs.examine("weights/best.pt", tmp_path)
+    program, *words = shlex.split(error.value.hint.partition(";")[0])
+    assert program == "dvc"
+    subprocess.run([*dvc, *words], cwd=folder, check=True)
+    assert (folder / "best.pt").read_bytes() == b"weights"
 
 
 def test_a_model_that_was_swapped_is_not_even_loaded(studio, monkeypatch):

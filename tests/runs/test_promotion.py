@@ -309,7 +309,15 @@ def test_a_run_that_was_not_fetched_is_refused(studio):
 
 def test_a_model_that_dvc_does_not_know_is_not_written_over(studio):
     studio.project.write("weights/detection/best.pt", b"trained elsewhere")
-    refused(studio, studio.run(), GitError, r"best\.pt is there, and is not what DVC has")
+    error = refused(studio, studio.run(), GitError, r"best\.pt is there, and is not what DVC has")
+    assert error.hint.startswith("dvc add ")
+
+
+def test_a_promoted_model_that_was_changed_is_not_to_be_added(studio):
+    promote(studio, studio.run())
+    studio.project.write("weights/detection/best.pt", b"changed")
+    error = refused(studio, studio.run("exp001-2", content=b"others"), GitError, r"is not what DVC has")
+    assert error.hint.startswith(f"dvc checkout --force {studio.root}/weights/detection/best.pt.dvc")
 
 
 def test_a_model_that_git_tracks_is_refused(studio):

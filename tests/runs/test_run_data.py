@@ -12,6 +12,14 @@ def test_a_set_that_is_neither_described_nor_sorted_into_classes_is_refused(tmp_
         in_folder(tmp_path)
 
 
+def test_inside_a_set_the_set_is_named(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "data.yaml").touch()
+    with pytest.raises(UsageError) as error:
+        in_folder(tmp_path / "images")
+    assert error.value.hint == f"the set is {tmp_path}"
+
+
 def test_a_classification_set_needs_no_data_yaml(tmp_path: Path) -> None:
     image = tmp_path / "train" / "open" / "1.png"
     image.parent.mkdir(parents=True)
