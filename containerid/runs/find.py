@@ -41,14 +41,15 @@ def find(
     """
     runs = sorted(registry.runs(), key=lambda run: run.state.final and not run.handle)
     folder = project_here(here)
-    own = [run for run in runs if is_of(run, folder)]
+    mine = {each for each in {run.folder for run in runs} if each and Path(each).resolve() == folder}
+    own = [run for run in runs if run.folder in mine]
     name = _handle(name)
     if not name:
         found = _latest(runs, own, folder)
     else:
-        ordered = [*own, *(run for run in runs if not is_of(run, folder))]
+        ordered = [*own, *(run for run in runs if run.folder not in mine)]
         found = _exactly(ordered, name) or _by_start(own, name) or _by_start(runs, name) or _foreign(name, backend)
-    if tell and found.folder and name in {"", found.experiment} and not is_of(found, folder):
+    if tell and found.folder and name in {"", found.experiment} and found.folder not in mine:
         tell(Step("run", f"{found.run}, of {found.project} in {found.folder}"))
     return found
 
@@ -63,11 +64,6 @@ def project_here(here: Path | None = None) -> Path | None:
             if (each / ".git").exists():
                 return None
     return None
-
-
-def is_of(run: Run, folder: Path | None) -> bool:
-    """Whether a run belongs to the project in this folder."""
-    return folder is not None and bool(run.folder) and Path(run.folder).resolve() == folder
 
 
 def _latest(runs: list[Run], own: list[Run], folder: Path | None) -> Run:
