@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
-from containerid.training import curves
+from containerid.training import curves, history
 from containerid.training.curves import Row
 from containerid.training.session import Session
 
@@ -35,6 +35,7 @@ class Case:
         operating: precision and recall at the configured thresholds; empty where they were not measured.
         unmet: metrics whose gates are not met.
         imgsz: pixels.
+        best_epoch: whose weights best.pt holds, from 1; None where the curves have to say it.
     """
 
     rows: Sequence[Row] = ()
@@ -47,6 +48,13 @@ class Case:
     operating: Mapping[str, Any] = field(default_factory=dict)
     unmet: Sequence[str] = ()
     imgsz: int = 640
+    best_epoch: int | None = None
+
+    @property
+    def rises(self) -> bool:
+        """The best epoch is one of the last."""
+        best = self.best_epoch or curves.best(self.rows).get("epoch", 0)
+        return best > len(self.rows) - _tail(self.rows)
 
     @property
     def quality(self) -> str:
@@ -82,6 +90,7 @@ def _case(session: Session, unmet: Sequence[str]) -> Case:
         operating=told.get("operating", {}),
         unmet=unmet,
         imgsz=training.imgsz,
+        best_epoch=history.best_epoch(history.read(session.out)),
     )
 
 
@@ -99,7 +108,7 @@ def advise(case: Case) -> list[str]:
     """
     found = [line for rule in _RULES for line in rule(case)]
     if not found and case.rows and any(not name.startswith("speed/") for name in case.unmet):
-        found.append("no curve shows why: try a larger model, larger images, or more data like the worst mistakes")
+        found.append("No curve shows why: try a larger model, larger images, or more data like the worst mistakes")
     return found
 
 
@@ -108,25 +117,25 @@ def _learned_nothing(case: Case) -> Iterator[str]:
     blind = common / sum(case.counted.values()) if case.classifies and common else 0.0
     if score is None or score >= blind + _NOTHING:
         return
-    said = f"it learned next to nothing (val/{case.quality} {score:.3f}"
+    said = f"It learned next to nothing (val/{case.quality} {score:.3f}"
     if case.classifies:
         said += f", and always saying the most frequent class would give {blind:.3f}): look whether the folders hold"
         said += " the images of their class"
     else:
-        said += "): look at train_batch0.jpg whether the boxes lie right"
+        said += "): look whether the boxes lie right (cid data stats --html)"
     yield f"{said}, start from published weights (model.pretrained: true), or train for longer"
 
 
 def _still_rising(case: Case) -> Iterator[str]:
     tail = _tail(case.rows)
-    if len(case.rows) < max(case.epochs, 2 * tail):
+    if len(case.rows) < max(case.epochs, 2 * tail) or not case.rises:
         return
     what = "val/accuracy" if case.classifies else "val/mAP50-95"
     last, before = (_mean(case.rows, part) for part in (slice(-tail, None), slice(-2 * tail, -tail)))
     # What is nearly perfect has nowhere to rise to.
     if last is not None and before is not None and last - before > _RISE and last < 1 - _RISE:
         yield (
-            f"{what} still rose at the end ({last - before:+.3f} over the last {tail} epochs): "
+            f"The metric {what} still rose at the end ({last - before:+.3f} over the last {tail} epochs): "
             f"more epochs, such as --set training.epochs={2 * case.epochs}"
         )
 
@@ -135,14 +144,15 @@ def _overfits(case: Case) -> Iterator[str]:
     losses = [(curves.loss(row, "train"), curves.loss(row, "val")) for row in case.rows]
     pairs = [(train, val) for train, val in losses if train is not None and val is not None]
     tail = _tail(case.rows)
-    if len(pairs) < 2 * tail or len(pairs) < len(case.rows):
+    # Where the metric rises all the same, the loss says nothing against it.
+    if len(pairs) < 2 * tail or len(pairs) < len(case.rows) or any(_still_rising(case)):
         return
     lowest = min(range(len(pairs) - tail), key=lambda at: pairs[at][1])
     train, val = (fmean(pair[side] for pair in pairs[-tail:]) for side in (0, 1))
     varied = "scale, erasing, hsv_v" if case.classifies else "mixup, scale, hsv_v"
     if val > _OVERFIT * pairs[lowest][1] and train < pairs[lowest][0]:
         yield (
-            f"the loss on val rises since epoch {lowest + 1} while that on train falls: it learns the training images "
+            f"The loss on val rises since epoch {lowest + 1} while that on train falls: it learns the training images "
             f"by heart; more images, more augmentation (augmentation.{varied}), or a smaller model"
         )
 
@@ -151,7 +161,7 @@ def _differs_on_test(case: Case) -> Iterator[str]:
     val, test = (case.metrics.get(f"{split}/{case.quality}") for split in ("val", "test"))
     if val is not None and test is not None and val - test > _GAP:
         yield (
-            f"it is worse on test than on val ({case.quality} {test:.3f} against {val:.3f}): the splits differ; "
+            f"It is worse on test than on val ({case.quality} {test:.3f} against {val:.3f}): the splits differ; "
             "split anew so that each holds every kind of scene, and look for near-duplicates between train and val"
         )
 
@@ -161,7 +171,7 @@ def _few_of_a_class(case: Case) -> Iterator[str]:
     few = {name: count for name, count in case.counted.items() if count < _FEW and not scores.get(name, 0) >= _GOOD}
     if few:
         shown = ", ".join(f"{name} {count}" for name, count in sorted(few.items(), key=lambda it: it[1])[:5])
-        yield f"few {case.items} of a class ({shown}, over all splits): label more of it before anything else"
+        yield f"Few {case.items} of a class ({shown}, over all splits): label more of it before anything else"
 
 
 def _weak_class(case: Case) -> Iterator[str]:
@@ -172,7 +182,7 @@ def _weak_class(case: Case) -> Iterator[str]:
         rest = fmean(score for name, score in scores.items() if name != weakest)
         if rest - scores[weakest] > _WEAK:
             yield (
-                f"{weakest} is the weakest class ({metric} {scores[weakest]:.3f}, the others {rest:.3f}): "
+                f"The weakest class is {weakest} ({metric} {scores[weakest]:.3f}, the others {rest:.3f}): "
                 "more images of it, and look whether its labels agree with each other"
             )
 
@@ -197,12 +207,12 @@ def _leans(case: Case) -> Iterator[str]:
     said = f"precision {precision:.3f}, recall {recall:.3f} at confidence {case.operating['confidence']:g}"
     if precision - recall > _LEAN:
         yield (
-            f"it misses more than it invents ({said}): lower validation.conf_threshold, raise training.imgsz "
+            f"It misses more than it invents ({said}): lower validation.conf_threshold, raise training.imgsz "
             f"(now {case.imgsz}) where the missed boxes are small, or add images like those in the worst mistakes"
         )
     if recall - precision > _LEAN:
         yield (
-            f"it invents more than it misses ({said}): raise validation.conf_threshold, and add images without "
+            f"It invents more than it misses ({said}): raise validation.conf_threshold, and add images without "
             "a box that look like what it takes for one"
         )
 
@@ -210,7 +220,7 @@ def _leans(case: Case) -> Iterator[str]:
 def _slow(case: Case) -> Iterator[str]:
     if any(name.startswith("speed/") for name in case.unmet):
         fastest = "" if case.classifies else " (n is the fastest)"
-        yield f"too slow on this hardware: a smaller model{fastest}, or a smaller imgsz (now {case.imgsz})"
+        yield f"Too slow on this hardware: a smaller model{fastest}, or a smaller imgsz (now {case.imgsz})"
 
 
 def _stopped_early(case: Case) -> Iterator[str]:
@@ -220,7 +230,7 @@ def _stopped_early(case: Case) -> Iterator[str]:
         # Of equals the first: from there on it has waited for something better.
         at = next((row.get("epoch") for row in case.rows if top is not None and curves.fitness(row) == top), None)
         yield (
-            f"it stopped after epoch {len(case.rows)} of {case.epochs}"
+            f"It stopped after epoch {len(case.rows)} of {case.epochs}"
             f"{f', nothing being better than epoch {at:.0f}' if at else ''}: more epochs will not help; "
             "a larger model, larger images or more data may"
         )

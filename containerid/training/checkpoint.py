@@ -79,11 +79,18 @@ def _keep(trainer: Any, packer: Packer, ours: Mapping[str, Any]) -> None:
 
 
 def settle(out: Path) -> None:
-    """After a pause: best.pt as small as it will be in the end, last.pt gone: resume.pt holds more."""
-    best, last = out / "weights" / "best.pt", out / "weights" / "last.pt"
+    """After a leg that others may follow: last.pt gone, since resume.pt holds more, and best.pt as small as in the end.
+
+    Who was asked to end has seconds, and may be killed in the middle of it: best.pt is replaced, and the checkpoint is
+    not touched.
+    """
+    best, folder = out / "weights" / "best.pt", out / "weights"
+    if (folder / RESUME).is_file():
+        (folder / "last.pt").unlink(missing_ok=True)
     if best.is_file():
-        import_module("ultralytics.utils.torch_utils").strip_optimizer(best)
-    last.unlink(missing_ok=True)
+        part = best.with_name(f"{best.name}.part")
+        if import_module("ultralytics.utils.torch_utils").strip_optimizer(best, str(part)):
+            part.replace(best)
 
 
 def finish(past: Checkpoint, out: Path) -> None:

@@ -1,10 +1,12 @@
-"""Our callbacks on a trainer: how far it is, its checkpoint, its budget. They never stop a training by failing."""
+"""Our callbacks on a trainer: how far it is, its checkpoint, its budget. They never stop a training by failing.
 
-import json
+Those of `state.Restoration` are others: a checkpoint that cannot be put back stops the run, since a training that went
+on from something else would pass for the one that was asked for.
+"""
+
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from containerid import events
@@ -41,7 +43,7 @@ class Follower:
 
     Args:
         log, stop, tracking: the session's.
-        path: of progress.jsonl; one line an epoch is appended.
+        record: writes down what an epoch was like.
         budget: of the session. When it does not allow another epoch, the training ends with RunPaused.
         keep: keeps a checkpoint from which the next leg can go on.
         kept: there is such a checkpoint already, from an earlier leg.
@@ -58,15 +60,16 @@ class Follower:
         log: Log,
         stop: Stop,
         tracking: Tracking,
-        path: Path,
+        record: Callable[[dict[str, Any]], object],
         budget: Budget,
         *,
         keep: Callable[[Any], object],
         kept: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._log, self._stop, self._tracking, self._path, self._budget = log, stop, tracking, path, budget
+        self._log, self._stop, self._tracking, self._record, self._budget = log, stop, tracking, record, budget
         self._clock, self._keep, self._kept = clock, keep, kept
+        self._best, self._spent = False, 0.0
         self._begun = self._first = 0.0
         self._epoch_begun = self._trained = 0.0
         self._paces: list[float] = []
@@ -119,6 +122,7 @@ class Follower:
     def _on_train_epoch_start(self, trainer: Any) -> None:
         self._current = trainer.epoch
         self._epoch_begun = self._clock()
+        self._best = False
         state.count(trainer, start=True)
 
     def _on_train_batch_start(self, trainer: Any) -> None:
@@ -141,6 +145,8 @@ class Follower:
         self._trained = self._clock()
 
     def _on_model_save(self, trainer: Any) -> None:
+        # As Ultralytics decides whether best.pt is of this epoch, whatever the task rates.
+        self._best = hasattr(trainer, "best_fitness") and trainer.best_fitness == trainer.fitness
         self._keep(trainer)
         self._kept = True
 
@@ -172,8 +178,7 @@ class Follower:
         self._log.progress(told)
         losses = {f"train/{key}": float(value) for key, value in trainer.tloss.items()}
         rates = {key: float(value) for key, value in trainer.lr.items()}
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(
-                json.dumps({**asdict(told), "seconds": round(spent, 2), "losses": losses, "rates": rates}) + "\n"
-            )
+        took, self._spent = spent - self._spent, spent
+        line = {**asdict(told), "seconds": round(spent, 2), "losses": losses, "rates": rates}
+        self._record(line | {"best": self._best, "took": round(took, 2)})
         self._tracking.tell({**losses, **metrics, **rates}, self.epoch)

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from containerid.job import MANIFEST_FILE, RESULT_FILE, Result
-from containerid.training import curves, environment, gates, summary
+from containerid.training import curves, environment, gates, history, summary
 from containerid.training.session import Session, now
 
 METADATA_FILE = "metadata.json"
@@ -50,7 +50,7 @@ def write_metadata(session: Session) -> None:
 def metadata(session: Session) -> dict[str, Any]:
     """The content of metadata.json; plain JSON types."""
     spec, report = session.spec, session.report
-    rows = curves.read(session.out)
+    rows, lines, trained = curves.read(session.out), history.read(session.out), session.before + session.seconds
     return {
         "version": 1,
         "run": spec.run,
@@ -62,12 +62,13 @@ def metadata(session: Session) -> dict[str, Any]:
         "started": session.started,
         "ended": now(),
         "leg": spec.leg,
-        "training_seconds": round(session.seconds, 1),
-        "duration_seconds": round(curves.seconds(rows, session.seconds), 1),
+        "legs": history.legs(lines, spec, session.hardware.proof, trained),
+        "training_seconds": round(trained, 1),
+        "duration_seconds": round(curves.seconds(rows, trained), 1),
         "timeline": session.timeline,
         "epochs": session.epochs,
         "batch": session.batch or None,
-        "best_epoch": int(curves.best(rows).get("epoch", 0)) or None,
+        "best_epoch": history.best_epoch(lines) or int(curves.best(rows).get("epoch", 0)) or None,
         "seed": session.params.training.seed,
         "seeds": {"training": session.params.training.seed, "data": session.params.data.seed},
         "metrics": session.metrics,

@@ -26,6 +26,7 @@ from containerid.training import (
     environment,
     hardware,
     heartbeat,
+    history,
     publish,
     records,
     secrets,
@@ -147,6 +148,8 @@ def _environment(session: Session) -> None:
     _collect(session)
     if spec.entry == ENTRY:
         session.past = checkpoint.bring(spec, session.place.mounts, session.out)
+    if session.past:
+        session.before = history.seconds(history.read(session.out))
     if session.past and (halved := session.past.state.get("halved")):
         session.extras["halved"] = list(halved)
 
@@ -204,9 +207,8 @@ def _report(session: Session) -> None:
     for line in session.extras.get("advice", ()):
         say(f"advice: {line}")
     if unmet:
-        raise RunFailed(
-            f"gates not met: {'; '.join(map(str, unmet))}", hint=next(iter(session.extras.get("advice", ())), "")
-        )
+        first = next(iter(session.extras.get("advice", ())), "")
+        raise RunFailed(f"gates not met: {'; '.join(map(str, unmet))}", hint=first[:1].lower() + first[1:])
 
 
 def _ending(error: BaseException, session: Session | None, stop: Stop) -> Ending:

@@ -96,7 +96,7 @@ class Meter:
         Returns:
             `images_per_second` (of the median epoch, its training alone), `cpus` (that were busy on average),
             `memory_gib` (the most that this process has held), and `gpus`: per index `busy` (share of the time) and
-            `memory_gib`, each with `mean` and `max`, and `temperature` in degrees Celsius.
+            `memory_gib` and `temperature` (degrees Celsius), each with `mean` and `max`.
         """
         spent = self._clock() - self._begun
         told: dict[str, Any] = {
@@ -137,10 +137,11 @@ class Meter:
 
 def _told(samples: list[Sample]) -> dict[str, Any]:
     busy, memory = [each.busy for each in samples], [each.memory / 2**30 for each in samples]
+    heat = [each.temperature for each in samples]
     return {
         "busy": {"mean": round(statistics.fmean(busy), 3), "max": max(busy)},
         "memory_gib": {"mean": round(statistics.fmean(memory), 2), "max": round(max(memory), 2)},
-        "temperature": {"max": max(each.temperature for each in samples)},
+        "temperature": {"mean": round(statistics.fmean(heat), 1), "max": max(heat)},
         "samples": len(samples),
     }
 

@@ -40,7 +40,7 @@ class Session:
         folder: the data as it was provided; None when an own trainer needs none.
         digest: of the data.
         view: the data.yaml that the trainer gets; its images are links.
-        seconds: that the training took.
+        seconds: that the training took; `before`, those of it that an earlier leg took, or one that was killed.
         batch: images a step, over all GPUs, as the trainer had it in the end: fewer than were asked for where the
             memory did not do. 0 when nobody knows.
         token: what the git remote takes when the model is pushed; kept out of the environment of whatever trains.
@@ -71,6 +71,7 @@ class Session:
     view: Path | None = None
     tracking: Tracking = field(default_factory=Tracking)
     seconds: float = 0
+    before: float = 0
     epochs: int = 0
     batch: int = 0
     metrics: Metrics = field(default_factory=dict)

@@ -50,7 +50,7 @@ def _verdict(session: Session, gates: Sequence[Gate]) -> str:
         verb, every = "is" if missed == 1 else "are", f"{len(gates)} gate{'s' if len(gates) > 1 else ''}"
         said = f"**✗ {missed} of {every} {verb} not met.** " if missed else f"**✓ {every} met.** "
     quick = " (quick: a handful of images, to try the path)" if session.spec.quick else ""
-    spent = _duration(curves.seconds(curves.read(session.out), session.seconds))
+    spent = _duration(curves.seconds(curves.read(session.out), session.before + session.seconds))
     epochs = f"{session.epochs} epochs in {spent}" if session.epochs else f"trained for {spent}"
     return f"{said}{session.params.model.architecture}, {epochs}{quick}, on {session.hardware.proof}."
 

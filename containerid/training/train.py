@@ -1,14 +1,29 @@
 """Training with Ultralytics: every parameter is passed through, the data is a view, the outputs are ours."""
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from containerid.errors import RunFailed, RunPaused
 from containerid.job import Metrics
-from containerid.training import checkpoint, environment, halving, memory, sampling, state, together, tracking, yolo
+from containerid.training import (
+    checkpoint,
+    environment,
+    evaluate,
+    halving,
+    history,
+    memory,
+    sampling,
+    state,
+    together,
+    tracking,
+    yolo,
+)
 from containerid.training.log import say
 from containerid.training.progress import Follower, flat
 from containerid.training.session import Session
+from containerid.training.stop import Stopped
 
 _QUICK_EPOCHS, _QUICK_BATCH = 2, 4
 
@@ -19,21 +34,35 @@ def train(session: Session) -> None:
     Raises:
         RunFailed: the model, its weights or the memory do not do.
         RunPaused: the budget ended, or somebody asked for it; `weights/resume.pt` can be gone on from.
+        Stopped: a signal arrived. Nothing is saved then: `weights/resume.pt` is of the last complete epoch, and what
+            the one that ran has done is lost.
     """
     environment.check_torchvision()
     tracking.begin(session)
-    with yolo.ultralytics(session) as package:
-        session.metrics = _train(session, package)
+    try:
+        with yolo.ultralytics(session) as package:
+            session.metrics = _train(session, package)
+    except RunPaused:
+        checkpoint.settle(session.out)
+        raise
+    except Stopped:
+        try:
+            checkpoint.settle(session.out)
+        except Exception as error:
+            session.log.caution(f"weights/best.pt is larger than it need be ({type(error).__name__}: {error})")
+        raise
     if not session.best.is_file():
         raise RunFailed("the training left no weights/best.pt", hint="look for NaN losses in the log")
 
 
 def _train(session: Session, package: Any) -> Metrics:
     def once() -> Metrics:
+        over = bool(session.past and session.past.complete)
+        if not over and len(session.hardware.indices) > 1 and (found := _together(session, package)) is not None:
+            return found
+        # Those that did not go on together may have trained to the end before.
         if session.past and session.past.complete:
             return _finish(session, session.past, package)
-        if len(session.hardware.indices) > 1 and (found := _together(session, package)) is not None:
-            return found
         return attempt(session, load(session, package))
 
     return halving.train(session, once)
@@ -49,6 +78,7 @@ def _finish(session: Session, past: checkpoint.Checkpoint, package: Any) -> Metr
     # A trainer validates with twice what a GPU has of its batch.
     chosen["batch"] = 2 * max(session.batch // max(len(session.hardware.indices), 1), 1)
     places = {"data": str(session.view), "save_dir": str(session.out), "device": session.hardware.device}
+    chosen |= evaluate.chosen_classes(session)
     measured = package.YOLO(str(session.best)).val(split="val", **places, **chosen)
     return flat(measured.results_dict, "val") | {"speed/inference": float(measured.speed["inference"])}
 
@@ -96,7 +126,6 @@ def attempt(session: Session, model: Any, *, first: bool = True) -> Metrics:
         with meter:
             model.train(trainer=state.stepping(model.task_map[model.task]["trainer"]), **arguments(session))
     except RunPaused:
-        checkpoint.settle(session.out)
         session.metrics = follower.metrics
         raise
     finally:
@@ -112,7 +141,7 @@ def _follower(session: Session) -> Follower:
         session.log,
         session.stop,
         session.tracking,
-        session.out / tracking.PROGRESS_FILE,
+        history.recorder(session.out, session.spec, session.hardware.proof),
         session.budget,
         keep=checkpoint.keeper(session.spec, session.extras.get("halved", ())),
         kept=session.past is not None,
@@ -128,7 +157,18 @@ def _passes(session: Session) -> float:
 
 def _restore(model: Any, restoration: state.Restoration) -> None:
     for event in ("on_pretrain_routine_end", "on_train_start", "on_train_epoch_start"):
-        model.add_callback(event, getattr(restoration, event))
+        model.add_callback(event, partial(_put_back, getattr(restoration, event)))
+
+
+def _put_back(step: Callable[[Any], None], trainer: Any) -> None:
+    """Memory that runs out meanwhile is told as such: a smaller batch may leave room."""
+    try:
+        step(trainer)
+    except Exception as error:
+        if memory.is_out(error):
+            raise
+        reason = f"the checkpoint cannot be put back ({type(error).__name__}: {error})"
+        raise RunFailed(reason, hint="cid train begins anew") from error
 
 
 def arguments(session: Session) -> dict[str, Any]:

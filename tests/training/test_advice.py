@@ -29,11 +29,11 @@ CASES = {
         ),
         epochs=40,
     ),
-    "it stopped after epoch 40 of 100, nothing being better than epoch 1": Case(rows=FLAT, epochs=100, unmet=QUALITY),
-    "it learned next to nothing (val/mAP50 0.010)": Case(metrics={"val/mAP50": 0.01}),
+    "It stopped after epoch 40 of 100, nothing being better than epoch 1": Case(rows=FLAT, epochs=100, unmet=QUALITY),
+    "It learned next to nothing (val/mAP50 0.010)": Case(metrics={"val/mAP50": 0.01}),
     "worse on test than on val (mAP50 0.800 against 0.900)": Case(metrics={"val/mAP50": 0.9, "test/mAP50": 0.8}),
-    "few boxes of a class (handle 12, over all splits)": Case(counted={"door": 500, "handle": 12}),
-    "handle is the weakest class (mAP50 0.500, the others 0.900)": Case(
+    "Few boxes of a class (handle 12, over all splits)": Case(counted={"door": 500, "handle": 12}),
+    "The weakest class is handle (mAP50 0.500, the others 0.900)": Case(
         per_class={"door": {"mAP50": 0.9}, "lock": {"mAP50": 0.9}, "handle": {"mAP50": 0.5}}
     ),
     "misses more than it invents (precision 0.950, recall 0.700 at confidence 0.25)": Case(
@@ -43,20 +43,20 @@ CASES = {
         operating={"confidence": 0.25, "precision": 0.7, "recall": 0.95}
     ),
     "5 boxes count as false though the model is sure of them": Case(sure=5),
-    "too slow on this hardware": Case(unmet=["speed/inference"]),
-    "no curve shows why": Case(rows=[{"epoch": 1}], epochs=1, unmet=QUALITY),
+    "Too slow on this hardware": Case(unmet=["speed/inference"]),
+    "No curve shows why": Case(rows=[{"epoch": 1}], epochs=1, unmet=QUALITY),
 }
 
 
 ACCURACY = "metrics/accuracy_top1"
 OF_CLASSIFIERS = {
-    "it learned next to nothing (val/accuracy_top1 0.610, and always saying the most frequent class would give": {
+    "It learned next to nothing (val/accuracy_top1 0.610, and always saying the most frequent class would give": {
         "metrics": {"val/accuracy_top1": 0.61}, "counted": {"door": 600, "wall": 400},
     },
-    "val/accuracy still rose at the end (+0.030 over the last 4 epochs)": {
+    "The metric val/accuracy still rose at the end (+0.030 over the last 4 epochs)": {
         "rows": [{"epoch": at + 1, ACCURACY: 0.3 + 0.0075 * at} for at in range(40)], "epochs": 40,
     },
-    "the loss on val rises since epoch 11 while that on train falls": {
+    "The loss on val rises since epoch 11 while that on train falls": {
         "rows": [
             {"train/loss": 1 - 0.02 * at, "val/loss": 1 - 0.03 * at if at <= 10 else 0.7 + 0.02 * (at - 10)}
             for at in range(40)
@@ -65,8 +65,8 @@ OF_CLASSIFIERS = {
     "worse on test than on val (accuracy_top1 0.800 against 0.900)": {
         "metrics": {"val/accuracy_top1": 0.9, "test/accuracy_top1": 0.8},
     },
-    "few images of a class (wall 12, over all splits)": {"counted": {"door": 500, "wall": 12}},
-    "wall is the weakest class (recall 0.500, the others 0.900)": {
+    "Few images of a class (wall 12, over all splits)": {"counted": {"door": 500, "wall": 12}},
+    "The weakest class is wall (recall 0.500, the others 0.900)": {
         "per_class": {"door": {"recall": 0.9}, "wall": {"recall": 0.5}},
     },
     "4 images are taken for another class though the model is sure": {"sure": 4},
@@ -113,7 +113,7 @@ def test_a_good_run_gets_none():
     ids=[
         "too short to tell",
         "stopped by patience, with its gates met",
-        "no curves",
+        "No curves",
         "nothing predicted",
         "own metrics",
         "a few sure errors",
@@ -121,6 +121,35 @@ def test_a_good_run_gets_none():
 )
 def test_what_the_numbers_do_not_say_is_not_said(case):
     assert advise(case) == []
+
+
+SWINGS = [0.3 + 0.014 * at for at in range(20)] + [0.42] * 7 + [0.425, 0.43, 0.432]
+"""Best in epoch 20, much worse after it, and rising again a little in the end."""
+
+
+def test_after_a_best_epoch_long_ago_it_does_not_still_rise():
+    (told,) = advise(
+        Case(
+            rows=rows(SWINGS, [1 - 0.02 * at for at in range(30)], [0.7 + 0.02 * abs(at - 19) for at in range(30)]),
+            epochs=30,
+        )
+    )
+    assert told.startswith("The loss on val rises since epoch 20")
+
+
+def test_what_still_rises_is_not_learned_by_heart():
+    losses = [1 - 0.02 * at for at in range(30)], [0.7 + 0.02 * abs(at - 9) for at in range(30)]
+    (told,) = advise(Case(rows=rows([0.3 + 0.01 * at for at in range(30)], *losses), epochs=30))
+    assert told.startswith("The metric val/mAP50-95 still rose at the end")
+    (told,) = advise(Case(rows=rows([0.3 + 0.01 * at for at in range(30)], *losses), epochs=30, best_epoch=9))
+    assert told.startswith("The loss on val rises since epoch 10"), "what the trainer saved is what counts"
+
+
+@pytest.mark.parametrize("case", [*CASES.values(), *(Case(classifies=True, **one) for one in OF_CLASSIFIERS.values())])
+def test_advice_is_a_sentence_about_what_its_reader_has(case):
+    for line in advise(case):
+        assert line[0].isupper() or line[0].isdigit()
+        assert "train_batch" not in line
 
 
 def test_a_metric_that_is_no_number_is_next_to_nothing():

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from containerid.errors import RunPaused
+from containerid.job import Past, Spec
+from containerid.training import history
 from containerid.training.budget import Budget
 from containerid.training.log import Log
 from containerid.training.progress import Follower, flat
@@ -69,7 +71,8 @@ def start(tmp_path: Path, seconds: float = 0, *, kept: bool = False, **more: Any
     trainer = Trainer(now, tmp_path, **more)
     log = Log(tmp_path / "train.log", ())
     budget = Budget((seconds + 5) / 0.99 if seconds else 0, 100.0, lambda: now[0])
-    follower = Follower(log, stop, Tracking(), path, budget, clock=lambda: now[0], keep=_copy, kept=kept)
+    record = history.recorder(tmp_path, Spec(run="r1", leg=2, past=Past(kind="kernel", source="ada/one")), "CPU")
+    follower = Follower(log, stop, Tracking(), record, budget, clock=lambda: now[0], keep=_copy, kept=kept)
     follower.follow(trainer)
     return Training(trainer=trainer, follower=follower, path=path, stop=stop)
 
@@ -84,9 +87,30 @@ def test_every_epoch_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert [(line["epoch"], line["eta"], line["seconds"]) for line in training.lines()] == [
         (1, 40, 10), (2, 30, 20), (3, 20, 30), (4, 10, 40), (5, 0, 50)
     ]  # fmt: skip
+    assert history.seconds(training.lines()) == 50
     assert training.lines()[0]["metrics"] == {"val/mAP50": 0.5}
     assert training.lines()[0]["losses"] == {"train/box_loss": 1.5}
     assert capsys.readouterr().out.count("CID_PROGRESS ") == 5
+
+
+def test_the_best_epoch_is_the_one_that_was_saved_as_such(tmp_path: Path) -> None:
+    """Of equals the last one is saved; what makes one better than another is the trainer's own business."""
+    training = start(tmp_path)
+    trainer: Any = training.trainer
+    ratings, saves = iter([0.1, 0.5, 0.5, 0.4, 0.4]), trainer.calls["on_model_save"]
+    trainer.best_fitness = 0.0
+
+    def rate(_: Any) -> None:
+        trainer.fitness = next(ratings)
+        trainer.best_fitness = max(trainer.best_fitness, trainer.fitness)
+        saves(trainer)
+
+    trainer.calls["on_model_save"] = rate
+    trainer.train()
+    lines = training.lines()
+    assert [line["best"] for line in lines] == [True, True, True, False, False]
+    assert history.best_epoch(lines) == 3
+    assert {(line["leg"], line["hardware"], line["after"]) for line in lines} == {(2, "CPU", "ada/one")}
 
 
 def test_a_leg_that_goes_on_reckons_with_its_own_epochs(tmp_path: Path) -> None:

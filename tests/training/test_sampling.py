@@ -27,13 +27,13 @@ def test_gpus_are_summed_up() -> None:
         "1": {
             "busy": {"mean": 0.75, "max": 1.0},
             "memory_gib": {"mean": 3.0, "max": 4.0},
-            "temperature": {"max": 72},
+            "temperature": {"mean": 66, "max": 72},
             "samples": 2,
         },
         "3": {
             "busy": {"mean": 0.25, "max": 0.25},
             "memory_gib": {"mean": 1.0, "max": 1.0},
-            "temperature": {"max": 50},
+            "temperature": {"mean": 50, "max": 50},
             "samples": 1,
         },
     }

@@ -1,3 +1,7 @@
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -76,3 +80,54 @@ def test_common_ends_of_a_training_are_explained(text: str, reason: str) -> None
 def test_other_errors_stay_what_they_are() -> None:
     error = RuntimeError("shape mismatch")
     assert halving.explained(error) is error
+
+
+SET_UP = """
+import json, os, sys
+from collections import defaultdict
+from pathlib import Path
+from types import SimpleNamespace
+from containerid.config import Params
+from containerid.training import yolo
+
+scratch = Path(sys.argv[1])
+spec = SimpleNamespace(project="doors", run="r1", internet=True)
+place = SimpleNamespace(scratch=scratch)
+with yolo.ultralytics(SimpleNamespace(params=Params(), spec=spec, place=place, phase="", out=scratch)) as package:
+    from ultralytics.utils import SETTINGS, callbacks, events
+
+    # All else that would keep it silent here is not so on Kaggle.
+    events.ONLINE, events.IS_PIP_PACKAGE, events.TESTS_RUNNING = True, True, False
+    trainer = type("Trainer", (), {"callbacks": defaultdict(list)})()
+    callbacks.add_integration_callbacks(trainer)
+    print(json.dumps({
+        "reports": events.Events().enabled,
+        "file": str(SETTINGS.file),
+        "on": [name for name, value in SETTINGS.items() if value is True],
+        "keys": [os.environ.get("ULTRALYTICS_API_KEY", ""), SETTINGS["api_key"]],
+        "called": sorted({one.__module__.rpartition(".")[2] for each in trainer.callbacks.values() for one in each}),
+    }))
+"""
+
+
+def test_the_real_package_reports_to_nobody_and_keeps_its_settings_in_scratch(tmp_path: Path) -> None:
+    """It calls its own reporting and its platform's, which have nothing to say where they are off."""
+    key = "-".join(("ul", "0123456789abcdef"))
+    environ = {**os.environ, "HOME": str(tmp_path / "home"), "ULTRALYTICS_API_KEY": key}
+    for name in ("YOLO_CONFIG_DIR", "XDG_CONFIG_HOME", "YOLO_OFFLINE"):
+        environ.pop(name, None)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    environ["PYTHONPATH"] = str(Path(__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, "-c", SET_UP, str(scratch)], capture_output=True, text=True, check=True, env=environ
+    )
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told == {
+        "reports": False,
+        "file": str(scratch / "Ultralytics/settings.json"),
+        "on": [],
+        "keys": ["", ""],
+        "called": ["events", "platform"],
+    }
+    assert not list((tmp_path / "home").rglob("settings.json"))

@@ -12,7 +12,7 @@ from containerid.dataset.yamlfile import DatasetError
 from containerid.errors import RunFailed, RunPaused
 from containerid.job import Metrics
 from containerid.training import answers as answers_of
-from containerid.training import checkpoint, environment, halving, latency, sampling, tracking, validate
+from containerid.training import checkpoint, environment, halving, history, latency, sampling, tracking, validate
 from containerid.training.classify import images, loop, model
 from containerid.training.classify import score as scores
 from containerid.training.classify.score import Score, measure
@@ -183,7 +183,7 @@ def _follower(session: Session) -> Follower:
         session.log,
         session.stop,
         session.tracking,
-        session.out / tracking.PROGRESS_FILE,
+        history.recorder(session.out, session.spec, session.hardware.proof),
         session.budget,
         keep=lambda trainer: _keep(session, trainer),
         kept=session.past is not None,
