@@ -1,4 +1,9 @@
-"""How far the metrics would have swung with other images of the same kind: percentile bootstrap over images."""
+"""How far the metrics would have swung with other images of the same kind: percentile bootstrap over images.
+
+Average precision flatters where boxes are few, since its envelope takes the best of what comes later; so does each
+resample. Simulated, the interval of mAP50 holds the truth 95 times in 100 at 50 images as at 150, that of mAP50-95 only
+80 and 90 times: it lies too high there, by up to a quarter of its width.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Any

@@ -64,10 +64,12 @@ def of_folder(folder: Path) -> Data:
     return Data(provider="folder", source=str(folder))
 
 
+_SUFFIXES = {"segment": "seg", "classify": "cls"}
+
+
 def model_of(task: str) -> dict[str, Any]:
     """The smallest model for a task other than detection, as params.yaml names it."""
-    names = {"segment": "yolo11n-seg", "pose": "yolo11n-pose", "obb": "yolo11n-obb", "classify": "yolo11n-cls"}
-    return {"architecture": names[task], "pretrained": False}
+    return {"architecture": f"yolo11n-{_SUFFIXES.get(task, task)}", "pretrained": False}
 
 
 def check_measured(leg: Leg, task: str, metric: str) -> None:

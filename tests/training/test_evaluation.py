@@ -1,13 +1,16 @@
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from fakes.sightings import pictures
 
-from containerid.training import evaluation
+from containerid.config import Params
+from containerid.training import evaluate, evaluation
 from containerid.training.evaluation import Passes, parts, write_text
+from containerid.training.hardware import Hardware
 
 
 def passes(**changed) -> Passes:
@@ -31,6 +34,44 @@ def test_intervals_stand_around_the_operating_point(tmp_path: Path) -> None:
     operating, found = made["operating point"]()["operating"], made["confidence intervals"]()["intervals"]
     for name in ("precision", "recall"):
         assert found[name]["value"] == pytest.approx(operating[name], abs=1e-4)
+
+
+class Model:
+    """Remembers what a validation was asked for, and sees nothing."""
+
+    task = "detect"
+
+    def __init__(self) -> None:
+        self.task_map = {"detect": {"validator": object}}
+        self.asked: list[dict[str, Any]] = []
+
+    def val(self, **asked: Any) -> Any:
+        self.asked.append(asked)
+        return SimpleNamespace(results_dict={}, speed={})
+
+
+def test_the_metrics_have_their_own_thresholds_and_the_operating_point_those_of_the_parameters(tmp_path: Path) -> None:
+    asked = {"validation": {"conf_threshold": 0.37, "iou_threshold": 0.53}, "training": {"classes": [2]}}
+    session: Any = SimpleNamespace(
+        params=Params.from_dict(asked), hardware=Hardware("cpu", "CPU"), batch=8, view=tmp_path / "data.yaml",
+        place=SimpleNamespace(scratch=tmp_path / "scratch"), out=tmp_path,
+    )  # fmt: skip
+    model = Model()
+    first = evaluate._look(session, model, "test", tmp_path)
+    evaluate._second(session, model, "test", first)
+    assert not {"conf", "iou"} & set(model.asked[0])
+    assert (model.asked[1]["conf"], model.asked[1]["iou"]) == (0.37, 0.53)
+    assert [each["classes"] for each in model.asked] == [[2], [2]]
+    found = evaluate._passes(session, "test", first, None)
+    assert (found.confidence, found.iou, found.recall) == (0.37, 0.53, 0.95)
+
+
+def test_the_operating_point_is_counted_at_its_confidence(tmp_path: Path) -> None:
+    for confidence in (0.2, 0.6):
+        one = passes(confidence=confidence)
+        told = parts(one, tmp_path, tmp_path)["operating point"]()["operating"]
+        said = sum((each.confidences > confidence).sum() for each in one.first)
+        assert (told["confidence"], told["true"] + told["false"]) == (confidence, said)
 
 
 def test_a_split_without_a_true_box_has_no_curves(tmp_path: Path) -> None:

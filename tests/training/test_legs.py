@@ -102,6 +102,12 @@ def test_three_legs_are_one_training_to_the_last_digit(
     told = [json.loads(line)["epoch"] for line in (last.out / "progress.jsonl").read_text().splitlines()]
     assert told == list(range(1, EPOCHS + 1))
     assert last.log().count("[1/6] environment") == 3
+    document = json.loads((last.out / "metadata.json").read_text())
+    assert [(leg["number"], leg["first"], leg["last"], leg["handle"], leg["hardware"]) for leg in document["legs"]] == [
+        (1, 1, 2, "ada/before", "CPU"), (2, 3, 5, "ada/before", "CPU"), (3, 6, 6, "", "CPU"),
+    ]  # fmt: skip
+    assert document["training_seconds"] == pytest.approx(sum(leg["seconds"] for leg in document["legs"]), abs=0.2)
+    assert document["best_epoch"] == json.loads((one.out / "metadata.json").read_text())["best_epoch"]
     assert not (last.out / "weights/resume.pt").exists(), "the optimizer is not carried home"
 
 
@@ -216,6 +222,24 @@ def test_a_training_that_was_complete_is_only_evaluated(project: Path, first: Pa
     assert result.timeline["train"] < 5
     told = json.loads((leg.out / "evaluation.json").read_text())
     assert told["speed"]["throughput"]["batch"] == 2, "more than that did not fit into the memory"
+    document = json.loads((leg.out / "metadata.json").read_text())
+    assert document["training_seconds"] > 0, "of the leg before"
+    assert [(each["number"], each["first"]) for each in document["legs"]] == [(1, 1), (2, None)]
+
+
+def test_a_checkpoint_that_cannot_be_put_back_stops_the_run(project: Path, first: Path, data: Data) -> None:
+    """To train on from what Ultralytics makes of it would be another training under the same name."""
+    import torch
+
+    kept = project / "input/before"
+    shutil.copytree(first, kept)
+    (kept / "manifest.json").unlink()
+    content = torch.load(kept / "weights/resume.pt", weights_only=False)
+    torch.save({**content, "cid": {**content["cid"], "model": {}}}, kept / "weights/resume.pt")
+    past = Past(kind="kernel", source="ada/before")
+    result = Leg(project).run(data=data, params=CHOSEN, leg=2, past=past)
+    assert (result.outcome, result.phase) == ("failed", "train")
+    assert result.reason.startswith("the checkpoint cannot be put back (RuntimeError: Error(s) in loading state_dict")
 
 
 def test_a_stop_file_pauses_a_training(project: Path, data: Data) -> None:

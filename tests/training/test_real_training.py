@@ -105,6 +105,9 @@ def test_classes_that_are_not_trained_on_are_not_measured(leg: Leg) -> None:
     assert [(row["name"], row["boxes"]) for row in told["per_class"]] == [("door", 4)]
     assert told["boxes"] == told["operating"]["true"] + told["operating"]["missed"] == 4
     assert sum(row[1] for row in told["confusion"]["matrix"]) == 0
+    said = sum(map(sum, told["confusion"]["matrix"][:-1]))
+    assert said == told["operating"]["true"] + told["operating"]["false"] > 0, "nothing is as sure as 0.25 here"
+    assert (told["operating"]["confidence"], told["confusion"]["conf"]) == (0.001, 0.001)
     few = [line for line in json.loads((leg.out / "metadata.json").read_text())["advice"] if "door 16" in line]
     assert len(few) == 1
     assert "handle" not in few[0]
@@ -198,7 +201,10 @@ def test_a_signal_in_the_middle_keeps_a_checkpoint_that_can_be_gone_on_from(leg:
     spec = Spec(run="r1", device="cpu", params=params(epochs=1000), data=data)
     (leg.folder / "spec.json").write_text(json.dumps(spec.to_dict()), encoding="utf-8")
     command = [sys.executable, "-m", "containerid.training", "--spec", leg.folder / "spec.json", "--out", leg.out]
-    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    home = leg.folder / "home"
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "HOME": str(home)}
+    for name in ("YOLO_CONFIG_DIR", "XDG_CONFIG_HOME"):
+        environ.pop(name, None)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ) as process:
         for line in process.stdout or ():
             if line.startswith('CID_PROGRESS {"epoch": 2'):
@@ -210,3 +216,6 @@ def test_a_signal_in_the_middle_keeps_a_checkpoint_that_can_be_gone_on_from(leg:
     kept = torch.load(leg.out / "weights/resume.pt", weights_only=False)
     assert (kept["epoch"] >= 1, kept["optimizer"] is None) == (True, False)
     assert "weights/resume.pt" in leg.manifest()
+    assert torch.load(leg.out / "weights/best.pt", weights_only=False)["optimizer"] is None
+    assert {path.name for path in (leg.out / "weights").iterdir()} == {"best.pt", "resume.pt"}, "and nothing twice"
+    assert not list(home.rglob("Ultralytics")), "its settings are the run's own"

@@ -1,5 +1,6 @@
 """What else than boxes can be trained."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,6 +59,8 @@ def test_what_is_imported_for_a_task_is_trained(
     assert (leg.code, result.outcome) == (0, "succeeded"), result.reason
     check_measured(leg, task, metric)
     assert "8 images, 0 backgrounds, 0 corrupt" in leg.log()
+    assert json.loads((leg.out / "evaluation.json").read_text(encoding="utf-8"))["task"] == task
+    assert "the run goes on without" not in leg.log()
 
 
 def test_keypoints_that_nobody_counts_stop_a_run_early(leg: Leg) -> None:
