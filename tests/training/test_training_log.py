@@ -42,18 +42,11 @@ def test_a_later_leg_appends_to_the_log(log: Log, tmp_path: Path) -> None:
     assert (tmp_path / "train.log").read_text(encoding="utf-8") == "first leg\nsecond leg\n"
 
 
-def test_a_progress_bar_leaves_its_last_state(log: Log, tmp_path: Path) -> None:
+@pytest.mark.parametrize("state", ["\r\x1b[K 1/12: {}%", " 1/12: {}%\r"], ids=["begins with it", "ends with it"])
+def test_a_progress_bar_leaves_its_last_state(log: Log, tmp_path: Path, state: str) -> None:
     with log:
         for share in (10, 50, 100):
-            sys.stdout.write(f"\r\x1b[K 1/12: {share}%")
-        sys.stdout.write("\n")
-    assert (tmp_path / "train.log").read_text(encoding="utf-8") == " 1/12: 100%\n"
-
-
-def test_a_state_may_end_with_the_carriage_return(log: Log, tmp_path: Path) -> None:
-    with log:
-        for share in (10, 50, 100):
-            sys.stdout.write(f" 1/12: {share}%\r")
+            sys.stdout.write(state.format(share))
         sys.stdout.write("\n")
     assert (tmp_path / "train.log").read_text(encoding="utf-8") == " 1/12: 100%\n"
 
