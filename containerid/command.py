@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from containerid.console import Manner, Screen
     from containerid.runs import Run
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _ASTRAY = {
     *(errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR),
-    *(errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTEMPTY),
+    *(errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTEMPTY, errno.EROFS),
 }
 
 _ELSEWHERE = "or point CID_HOME elsewhere"

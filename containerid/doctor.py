@@ -5,12 +5,12 @@ import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from containerid.errors import CidError, UsageError
+from containerid.errors import CidError
 from containerid.home import Home
 
 _ROOM = 5 * 10**9
@@ -37,8 +37,8 @@ class Check:
 
     @property
     def mark(self) -> str:
-        """✓ or ✗."""
-        return "✓" if self.good else "✗"
+        """✓, ✗ for what no run can do without, – for what some runs need."""
+        return "✓" if self.good else "✗" if self.needed else "–"
 
     def document(self) -> dict[str, Any]:
         """As JSON."""
@@ -57,6 +57,21 @@ def examine(folder: Path, home: Home) -> Iterator[Check]:
     yield _tracking()
     yield _training()
     yield _disk(home)
+
+
+_HERE = ("training",)
+_KAGGLE = ("repository", "credentials", "kaggle", "quota", "clock")
+
+
+def verdict(checks: Sequence[Check]) -> str:
+    """What can be done now, and what the rest is for want of."""
+    bad = [check.name for check in checks if not check.good]
+    lacking = [check.name for check in checks if check.needed and not check.good]
+    told = []
+    for what, names in (("train here", _HERE), ("rehearse", (*_HERE, "repository")), ("train on Kaggle", _KAGGLE)):
+        missing = [*lacking, *(name for name in names if name in bad and name not in lacking)]
+        told.append(f"to {what}: " + (f"first {', '.join(missing)}" if missing else "ready"))
+    return "; ".join(told)
 
 
 def _python() -> Check:
@@ -88,7 +103,14 @@ def _repository(folder: Path) -> Iterator[Check]:
     found = (
         f"{remote.name}: {remote.public or 'no public address'}" if remote else "none: runs go from the archive alone"
     )
-    yield Check("remote", remote is not None, found, "" if remote else "git remote add origin URL")
+    mend = "" if remote else "git remote add origin URL"
+    try:
+        if remote:
+            repository.marks(remote)
+    except CidError as error:
+        yield Check("remote", good=False, found=f"{found}; it does not answer: {error.message}", mend="git ls-remote")
+        return
+    yield Check("remote", remote is not None, found, mend)
 
 
 def _promotion(folder: Path, home: Home) -> Iterator[Check]:
@@ -134,12 +156,14 @@ def _kaggle(home: Home) -> Iterator[Check]:
         account = backend.account()
     except CidError as error:
         yield Check("credentials", good=False, found=error.message, mend=error.hint)
+        yield Check("not asked", good=False, found="Kaggle, quota, clock and ghosts, for want of credentials")
         return
     yield Check("credentials", good=True, found=account)
     try:
         quota = backend.quota()
     except CidError as error:
-        yield Check("kaggle", good=False, found=error.message, mend=error.hint or "cid doctor, a little later")
+        found = f"{error.message}; quota, clock and ghosts are not known"
+        yield Check("kaggle", good=False, found=found, mend=error.hint or "cid doctor, a little later")
         return
     yield Check("kaggle", good=True, found=quota.origin)
     left = f"{quota.left_h:.1f} of {quota.total_h:.0f} GPU hours left"
@@ -172,8 +196,10 @@ def _ghosts(home: Home) -> Iterator[Check]:
 def _dvc(folder: Path) -> Check:
     config = folder / ".dvc" / "config"
     if not config.is_file():
+        inside = any((each / ".git").exists() for each in (folder, *folder.absolute().parents))
+        mend = "dvc init && dvc remote add -d storage DIR" if inside else ""
         return Check(
-            "dvc remote", good=False, found="no .dvc folder here", mend="dvc init && dvc remote add -d storage DIR"
+            "dvc remote", good=False, found="no .dvc folder here; only promote and data in DVC need it", mend=mend
         )
     urls = [
         line.partition("=")[2].strip()
@@ -213,8 +239,8 @@ def _disk(home: Home) -> Check:
     try:
         folder = home.folder()
         if not os.access(folder, os.W_OK):
-            raise UsageError(f"{folder} cannot be written", hint="CID_HOME=FOLDER names another place")
-    except UsageError as error:
+            raise CidError(f"{folder} cannot be written", hint="CID_HOME=FOLDER names another place")
+    except CidError as error:
         return Check("disk", good=False, found=error.message, mend=error.hint, needed=True)
     free = shutil.disk_usage(folder).free
     found = f"{free / 1e9:.0f} GB free at {home.root}"

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from containerid.errors import UsageError
+from containerid.errors import CidError
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +27,13 @@ class Home:
         return cls(Path(platformdirs.user_data_dir("containerid")))
 
     def folder(self, *parts: str) -> Path:
-        """A folder below the root, made if missing, mode 0700. Raises UsageError when it cannot be made."""
+        """A folder below the root, made if missing, mode 0700. Raises CidError when it cannot be made."""
         path = self.root.joinpath(*parts)
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             hint = "CID_HOME=FOLDER names another place"
-            raise UsageError(f"{path} cannot be made: {error.strerror}", hint=hint) from error
+            raise CidError(f"{path} cannot be made: {error.strerror}", hint=hint) from error
         return path
 
     @property
@@ -59,3 +59,13 @@ def keep(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
+
+
+def require_writable(folder: Path) -> None:
+    """Raises CidError when nothing can be written into a folder, or, where it is still to be made, above it."""
+    place = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    if not place.is_dir():
+        raise CidError(f"{place} is no folder, so that nothing can be written into it", hint=f"move {place} away")
+    if not os.access(place, os.W_OK | os.X_OK):
+        hint = f"chmod u+w {place}, or work in a folder that is yours"
+        raise CidError(f"nothing can be written into {place}", hint=hint)

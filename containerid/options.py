@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from containerid.errors import UsageError
+from containerid.home import require_writable
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST = 366 * 86400
@@ -23,6 +24,17 @@ def seconds(text: str) -> float:
             f"{text!r} is not a length of time that is meant: more than a year", hint="write it as 90m or 11h"
         )
     return length
+
+
+def page(file: Path | None) -> None:
+    """Looks at `--html` before there is anything to write. Raises UsageError, CidError where nothing can be written."""
+    if file is None:
+        return
+    if file.is_dir():
+        raise UsageError(f"--html {file} is a folder", hint=f"--html {file / 'page.html'}")
+    if not file.absolute().parent.is_dir():
+        raise UsageError(f"--html {file}: there is no folder {file.parent}", hint=f"mkdir -p {file.parent}")
+    require_writable(file.absolute().parent)
 
 
 RunArg = Annotated[

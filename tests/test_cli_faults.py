@@ -179,3 +179,60 @@ def test_the_doctor_names_each_faulty_experiment_and_calls_none_of_them_needed(c
         (False, False, "bad cannot be used"),
     ]
     assert "experiments.bad.training.epohcs: unknown argument (did you mean `epochs`?)" in checks[1]["found"]
+
+
+def test_a_remote_that_does_not_answer_is_no_good_remote_and_needed_looks_other_than_useful(cid, tmp_path):
+    for command in (["init", "-q"], ["remote", "add", "origin", f"file://{tmp_path}/none"]):
+        subprocess.run(["git", *command], check=True)
+    said = cid("doctor")
+    assert "– remote       origin: " in said.out
+    assert "it does not answer" in said.out
+    assert "– credentials " in said.out
+    assert "– not asked    Kaggle, quota, clock and ghosts, for want of credentials" in said.out
+    assert said.out.splitlines()[-1].endswith("to train on Kaggle: first credentials")
+    Path("params.yaml").unlink()
+    said = cid("doctor")
+    assert (said.code, "✗ params.yaml " in said.out) == (1, True)
+
+
+def test_outside_git_nobody_is_told_to_begin_with_dvc(cid):
+    assert "dvc init" not in cid("doctor").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["data", "check", "--html", "."], "--html . is a folder"),
+        (["data", "stats", "--html", "nope/x.html"], "there is no folder nope"),
+        (["compare", "a", "b", "--html", "nope/x.html"], "there is no folder nope"),
+    ],
+)
+def test_a_page_goes_into_a_folder_that_is_there(cid, arguments, told):
+    said = cid(*arguments)
+    assert (said.code, told in said.err, ".part" in said.err) == (2, True, False)
+    assert not Path("nope").exists()
+
+
+@pytest.mark.parametrize("arguments", [["train", "--kaggle"], ["train", "--local"], ["train", "--rehearse"]])
+def test_outputs_that_will_find_no_place_are_refused_before_the_training(cid, platform, arguments):
+    Path("runs").write_text("no folder", encoding="utf-8")
+    said = cid(*arguments)
+    assert (said.code, "runs is no folder" in said.err) == (1, True), said.err
+    assert platform.pushed == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+@pytest.mark.parametrize("arguments", [["init"], ["train", "--local"], ["data", "check", "--html", "x.html"]])
+def test_a_folder_that_is_read_only_is_one_text_and_one_code(cid, tmp_path, arguments):
+    (tmp_path / "project").chmod(0o555)
+    try:
+        said = cid(*arguments)
+    finally:
+        (tmp_path / "project").chmod(0o755)
+    assert (said.code, "nothing can be written into " in said.err, "try: chmod u+w" in said.err) == (1, True, True)
+
+
+def test_a_home_that_is_a_file_is_this_machines_disk(cid, tmp_path, monkeypatch):
+    monkeypatch.setenv("CID_HOME", str(tmp_path / "project/params.yaml"))
+    said = cid("ls")
+    assert (said.code, "CID_HOME=FOLDER" in said.err) == (1, True)

@@ -9,13 +9,13 @@ import typer
 
 from containerid.command import speaking
 from containerid.console import Manner
-from containerid.errors import UsageError
+from containerid.errors import CidError
 from containerid.home import Home, keep
 
 
 def test_a_folder_that_cannot_be_made_is_one_line_with_what_mends_it(tmp_path):
     (tmp_path / "cid").write_text("a file in the way")
-    with pytest.raises(UsageError, match=r"cid/uploads cannot be made: Not a directory") as caught:
+    with pytest.raises(CidError, match=r"cid/uploads cannot be made: Not a directory") as caught:
         Home(tmp_path / "cid").folder("uploads")
     assert "CID_HOME" in caught.value.hint
 

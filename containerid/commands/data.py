@@ -36,6 +36,7 @@ def check(
     from containerid.runs.checkdata import check_data
     from containerid.views_data import show_mended, show_report
 
+    o.page(html)
     checked = check_data(path, folder=Path.cwd(), home=runs.Home.of_user(), deep=deep, fix=fix, task=task)
     if html:
         pages.write(html, checked.report, checked.folder)

@@ -77,6 +77,7 @@ def stats(screen: "Screen", path: o.CheckPathArg = "", html: o.StatsPageOption =
     from containerid.runs.importdata import stats_of
     from containerid.views_dataset import show_stats
 
+    o.page(html)
     dataset, found = stats_of(path, Path.cwd(), task)
     screen.document({"set": str(dataset.root), **found.document()})
     show_stats(screen, found)

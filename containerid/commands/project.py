@@ -52,12 +52,13 @@ def init(screen: "Screen") -> None:
 def doctor(screen: "Screen") -> None:
     """Check what a run needs, name what mends it."""
     from containerid import runs
-    from containerid.doctor import examine
+    from containerid.doctor import examine, verdict
 
     checks = list(examine(Path.cwd(), runs.Home.of_user()))
     screen.document({"checks": [check.document() for check in checks]})
     for check in checks:
         screen.say(f"{check.mark} {check.name:<12} {check.found}" + (f"\n  try: {check.mend}" if check.mend else ""))
+    screen.say(verdict(checks), style="bold")
     if any(check.needed and not check.good for check in checks):
         raise typer.Exit(CidError.code)
 

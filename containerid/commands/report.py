@@ -48,6 +48,7 @@ def compare(
 
     if open_page and html is None:
         raise UsageError("--open needs a page to open", hint="--html FILE")
+    o.page(html)
     comparison = weigh(run, home=runs.Home.of_user())
     page = write(html.absolute(), pages.compose(comparison)) if html else None
     opened = bool(page and open_page and _open(page))

@@ -138,6 +138,7 @@ def doctor(screen: "Screen") -> None:
     checks = list(examine(Path.cwd(), runs.Home.of_user()))
     screen.document({"checks": [check.document() for check in checks]})
     for check in checks:
-        screen.say(f"{check.mark} {check.name:<24} {check.found}" + (f"\n  try: {check.mend}" if check.mend else ""))
+        mark = "✓" if check.good else "✗"
+        screen.say(f"{mark} {check.name:<24} {check.found}" + (f"\n  try: {check.mend}" if check.mend else ""))
     if not all(check.good for check in checks):
         raise typer.Exit(CidError.code)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from containerid.backends import entry
 from containerid.errors import UsageError
+from containerid.home import require_writable
 from containerid.job import Code
 from containerid.text import duration
 
@@ -28,9 +29,11 @@ def check(draft: "Draft") -> None:
     """Refuse what cannot work.
 
     Raises:
+        CidError: this machine's disk does not take the outputs.
         UsageError: the session is too long, there is no such GPU on this machine, or a file that the parameters name
             is not there.
     """
+    require_writable(draft.folder / "runs")
     _length(draft)
     if draft.request.backend == "local":
         _device(draft)

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
-from containerid.errors import UsageError
 from containerid.events import Step
+from containerid.errors import CidError
+from containerid.home import require_writable
 from containerid.job import Tell
 
 _IGNORES = {".gitignore": "gitignore", ".dvcignore": "dvcignore"}
@@ -22,12 +23,13 @@ def init(folder: Path, tell: Tell) -> list[Path]:
         Those files, in that order.
 
     Raises:
-        UsageError: the folder cannot be written to.
+        CidError: the folder cannot be written to.
     """
+    require_writable(folder)
     try:
         return list(_written(folder, tell))
     except OSError as error:
-        raise UsageError(f"{error.filename or folder}: {(error.strerror or str(error)).lower()}") from error
+        raise CidError(f"{error.filename or folder}: {(error.strerror or str(error)).lower()}") from error
 
 
 def _written(folder: Path, tell: Tell) -> Iterator[Path]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from containerid import config
-from containerid.errors import UsageError
+from containerid.errors import CidError
 from containerid.events import Event, Step
 from containerid.runs.init import init
 
@@ -83,5 +83,5 @@ def test_dvc_reads_both_files_as_we_do(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written_to_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no such file or directory"):
+    with pytest.raises(CidError, match="no such file or directory"):
         init(tmp_path / "missing", lambda _: None)
