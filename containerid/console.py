@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from containerid.errors import CidError
+from containerid.errors import CidError, Detached
 from containerid.events import Caution, Changed, Doubt, Event, Fetched, LogLine, Planned, Progress, Step, Waited
 from containerid.gist import Gist
 from containerid.live import BOARD, COLOURS, WORDS, best, cells, epoch, look, word
@@ -148,9 +148,10 @@ class Screen:
         """The same on stderr alone; a line of JSON where events are."""
         if self.manner.json_events:
             print(json.dumps({"event": "error", **_as_json(error)}), file=sys.stderr, flush=True)
-        self.hint(f"error: {error.message}", style="red")
+        left = isinstance(error, Detached)  # on purpose: that is no error
+        self.hint(error.message if left else f"error: {error.message}", style="yellow" if left else "red")
         if error.hint:
-            self.hint(f"  try: {error.hint}")
+            self.hint(f"  {'next' if left else 'try'}: {error.hint}")
 
     @property
     def asks(self) -> bool:

@@ -9,7 +9,8 @@ from fakes.platform import Platform, PlatformBackend
 from fakes.reports import leave
 
 from containerid import backends
-from containerid.errors import Refused, Unreachable
+from containerid.commands.model import _nobody
+from containerid.errors import Refused, Unreachable, UsageError
 from containerid.home import Home
 from containerid.job import State, Status
 from containerid.runs import Registry
@@ -175,8 +176,14 @@ def test_ctrl_c_detaches_and_says_how_to_come_back(cid, platform):
     platform.says = [KeyboardInterrupt()]
     said = cid("train", "--kaggle")
     assert said.code == 130
-    assert "goes on" in said.err
-    assert "cid logs exp001-" in said.err
+    assert re.search(r"^detached; exp001-\S+ goes on\n  next: cid logs exp001-", said.err, re.MULTILINE)
+    assert "error" not in said.err, "it was meant"
+
+
+def test_where_nobody_can_be_asked_promote_names_the_run_and_the_option():
+    with pytest.raises(UsageError, match="nobody can be asked here") as caught:
+        _nobody("exp001-1")("Promote it?")
+    assert caught.value.hint == "cid promote exp001-1 -y"
 
 
 def test_logs_go_to_stdout(cid):

@@ -26,6 +26,11 @@ def test_a_good_set_ends_with_0_and_says_what_it_holds(cid: Cid, folder: Path) -
     assert "✓ nothing to say" in said.out
 
 
+def test_the_set_that_a_folder_was_taken_for_is_named(cid: Cid, folder: Path) -> None:
+    assert cid("data", "check", ".").out.startswith("set: doors\n")
+    assert cid("data", "check", ".", "--json").document["set"] == str(folder)
+
+
 def test_a_bad_set_ends_with_7_and_names_place_and_remedy(cid: Cid, folder: Path) -> None:
     (folder / "labels/train/train1.txt").write_text("7 0.5 0.5 0.4 0.4\n")
     said = cid("data", "check", "doors/data.yaml")
@@ -110,7 +115,7 @@ def test_looking_deeper_says_what_it_needs(cid: Cid, folder: Path, monkeypatch: 
 def test_a_page_that_cannot_be_written_gives_one_document(cid: Cid, folder: Path) -> None:
     Path("taken").write_text("")
     said = cid("data", "check", "doors", "--html", "taken/page.html", "--json")
-    assert said.code == 1
+    assert said.code == 2
     assert said.document["error"]["code"] == 1
 
 

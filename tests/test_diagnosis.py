@@ -111,3 +111,18 @@ def test_a_diagnosis_goes_through_json_and_back():
 def test_escape_sequences_and_progress_bars_hide_nothing():
     text = " 50%\r100%\r\x1b[31mModuleNotFoundError: No module named 'doors'\x1b[0m"
     assert diagnose([LogLine(0, "stderr", text)], None, FAILED).kind == "module"
+
+
+def test_of_a_run_that_was_cancelled_no_line_that_merely_was_the_last_is_shown():
+    found = diagnose([LogLine(1, "stdout", "epoch 3/9")], None, Status(State.CANCELLED))
+    assert found is not None
+    assert (found.kind, found.lines) == ("cancelled", ())
+
+
+def test_what_is_too_long_is_cut_between_words():
+    text = f"ValueError: {'word ' * 100}"
+    lines = ["Traceback (most recent call last):", '  File "a.py", line 1, in <module>', text]
+    found = diagnose([LogLine(1, "stderr", line) for line in lines], None, Status(State.FAILED))
+    assert found is not None
+    assert found.summary.endswith("word …")
+    assert found.lines[-1].endswith(" word")

@@ -34,6 +34,7 @@ def check(
     from containerid.errors import RunFailed
     from containerid.report import checked as pages
     from containerid.runs.checkdata import check_data
+    from containerid.views import near
     from containerid.views_data import show_mended, show_report
 
     o.page(html)
@@ -41,6 +42,7 @@ def check(
     if html:
         pages.write(html, checked.report, checked.folder)
     screen.document(checked.document())
+    screen.say(f"set: {near(str(checked.folder))}")
     show_report(screen, checked.report)
     if html:
         screen.say(f"page: {html}")

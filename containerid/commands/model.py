@@ -8,6 +8,8 @@ from containerid.command import app, command
 from containerid.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from containerid.console import Screen
 
 
@@ -30,14 +32,20 @@ def promote(
 
     home = runs.Home.of_user()
     found = runs.find(runs.Registry(home.registry), run, tell=screen.tell)
-    ask = None if yes else screen.ask if screen.asks else _refuse
+    ask = None if yes else screen.ask if screen.asks else _nobody(found.run)
     made = runs.promote(found, home=home, push=push, major=major, force=force, tell=screen.tell, ask=ask)
     screen.document(made.document())
     show_promotion(screen, made)
 
 
-def _refuse(question: str) -> bool:
-    raise UsageError(f"{question} Nobody can be asked, and nothing was committed or pushed", hint="cid promote RUN -y")
+def _nobody(run: str) -> "Callable[[str], bool]":
+    """What answers where nobody can be asked: promoting commits, tags and pushes."""
+
+    def refuse(_: str) -> bool:
+        message = "a promotion is asked for once, and nobody can be asked here: nothing was committed or pushed"
+        raise UsageError(message, hint=f"cid promote {run} -y")
+
+    return refuse
 
 
 @command(app, "model")

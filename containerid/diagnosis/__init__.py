@@ -113,7 +113,12 @@ def _last_exception(log: Sequence[LogLine]) -> Sequence[LogLine]:
 
 
 def _named(each: "Class", shown: Sequence[str]) -> Diagnosis:
-    return Diagnosis(each.kind, each.summary, tuple(text.strip()[:_WIDTH] for text in shown), each.next)
+    return Diagnosis(each.kind, each.summary, tuple(_short(text.strip(), _WIDTH) for text in shown), each.next)
+
+
+def _short(text: str, width: int) -> str:
+    """Cut between words; what is left stands in the log as it is here."""
+    return text if len(text) <= width else text[:width].rpartition(" ")[0] or text[:width]
 
 
 def _matching(each: "Class", texts: Sequence[str]) -> list[str]:
@@ -150,11 +155,11 @@ def _traceback(log: Sequence[LogLine], end: int) -> Iterator[LogLine]:
 
 
 def _exception(text: str, shown: tuple[str, ...]) -> Diagnosis:
-    summary = f"the code raised {text[:120]}"
+    summary = f"the code raised {_short(text, 120)}{' …' * (len(text) > 120)}"
     return Diagnosis(
         "exception",
         summary,
-        tuple(each[:_WIDTH] for each in shown),
+        tuple(_short(each, _WIDTH) for each in shown),
         "cid train --rehearse --quick runs the same code here",
     )
 
@@ -170,7 +175,7 @@ def _speechless(log: Sequence[LogLine], result: Result | None, status: Status | 
     state = result.state if result else status.state if status else None
     last = [line.text.strip() for line in log if line.text.strip()][-2:]
     if state is State.CANCELLED:
-        return _named(CANCELLED, [result.reason] if result and result.reason else last)
+        return _named(CANCELLED, [result.reason] if result and result.reason else [])
     if result is None and max((line.time for line in log), default=0.0) > _SESSION:
         return _named(TIME_LIMIT, last)
     return _named(KILLED, last) if result is None and state is State.FAILED else None

@@ -105,7 +105,7 @@ def require(source: str, params: "Params", *, folder: Path, home: Home, tell: Te
         report = _sorted_into_classes(place, minimum, home)
     else:
         _, report = _survey(sets.find_yaml(place) or place / sets.YAML, minimum, task, home)
-    for finding in report.errors[:_FIRST]:
+    for finding in report.errors[1:_FIRST]:  # the first is in the refusal itself
         tell(Caution(f"{finding}{f' ({finding.fix})' if finding.fix else ''}"))
     if report.errors:
         own = place == folder / params.data.path

@@ -105,7 +105,8 @@ def _by_start(runs: list[Run], name: str) -> Run | None:
     found = [run for run in runs if run.run.startswith(name)]
     if len(found) > 1:
         shown = ", ".join(run.run for run in found[:4])
-        raise UsageError(f"{name} is the start of {len(found)} runs: {shown}", hint="cid ls")
+        more = ", …" if len(found) > 4 else ""
+        raise UsageError(f"{name} is the start of {len(found)} runs: {shown}{more}", hint="cid ls")
     return found[0] if found else None
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
-from containerid.events import Step
 from containerid.errors import CidError
+from containerid.events import Step
 from containerid.home import require_writable
 from containerid.job import Tell
 

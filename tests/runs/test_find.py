@@ -93,6 +93,13 @@ def test_a_project_ends_where_its_repository_does(registry, projects):
     assert find(registry, here=projects / "p2/src").run == "exp001-p1"
 
 
+def test_of_many_runs_with_one_start_four_are_named_and_the_rest_is_owned_to(registry):
+    for number in range(6):
+        registry.add(Run(run=f"exp001-{number}", backend="kaggle", created=f"2026-01-0{number + 1}T00:00:00Z"))
+    with pytest.raises(UsageError, match=r"start of 6 runs: (exp001-\d, ){4}…$"):
+        find(registry, "exp001-")
+
+
 def test_an_unknown_kernel_is_foreign_and_not_recorded(two):
     run = find(two, "bob/some-kernel")
     assert (run.handle, run.run, run.ours) == ("bob/some-kernel", "some-kernel", False)
