@@ -116,7 +116,7 @@ def test_a_page_that_cannot_be_written_gives_one_document(cid: Cid, folder: Path
     Path("taken").write_text("")
     said = cid("data", "check", "doors", "--html", "taken/page.html", "--json")
     assert said.code == 2
-    assert said.document["error"]["code"] == 1
+    assert said.document["error"]["code"] == 2
 
 
 def test_polygons_are_no_finding_in_a_project_that_segments(cid: Cid, folder: Path) -> None:
