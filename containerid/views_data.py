@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _STYLES = {ERROR: "red", WARNING: "yellow", INFO: ""}
 _EACH = 8
-"""Findings of one kind that are shown; -v shows all."""
+"""Findings of one kind that are shown, of remarks one; -v shows all."""
 
 
 def show_report(screen: Screen, report: Report) -> None:
@@ -35,11 +35,12 @@ def show_report(screen: Screen, report: Report) -> None:
     numbers = Counter(each.kind for each in report.findings)
     for finding in report.findings:
         shown[finding.kind] += 1
-        if screen.manner.verbose or shown[finding.kind] <= _EACH:
+        most = 1 if finding.severity == INFO else _EACH
+        if screen.manner.verbose or shown[finding.kind] <= most:
             _show_finding(screen, finding, advise=(finding.kind, finding.fix) not in tried)
             tried.add((finding.kind, finding.fix))
         elif shown[finding.kind] == numbers[finding.kind]:
-            more = numbers[finding.kind] - _EACH
+            more = numbers[finding.kind] - most
             screen.say(f"  … and {more:,} more {finding.kind}; -v shows all", style=_STYLES[finding.severity])
     _show_verdict(screen, report)
 
@@ -65,5 +66,8 @@ def show_mended(screen: Screen, mended: "Mended") -> None:
     actions = Counter(fix.action for fix in mended.fixes)
     told = ", ".join(f"{number:,} {action}" for action, number in actions.most_common()) or "nothing had to be done"
     screen.say(f"mended: {near(str(mended.folder))} ({told}; the list is in fixes.json)")
+    emptied = [each.name for each in sorted((mended.folder / "images").iterdir()) if not any(each.iterdir())]
+    if emptied:
+        screen.say(f"  nothing is left in {', '.join(emptied)}: fixes.json says why", style="yellow")
     for finding in mended.errors[:_EACH]:
         screen.say(f"  still: {finding}", style="red")

@@ -88,6 +88,28 @@ def test_a_mended_copy_lies_beside_the_set(cid: Cid, folder: Path) -> None:
     assert cid("data", "check", "doors-fixed").code == 0
 
 
+def test_a_split_of_which_nothing_is_left_is_said(cid: Cid, folder: Path) -> None:
+    for label in (folder / "labels/test").iterdir():
+        label.write_text("7 0.5 0.5 0.4\n")
+    assert "nothing is left in test: fixes.json says why" in cid("data", "check", "doors", "--fix").out
+    assert not any(Path("doors-fixed/images/test").iterdir())
+
+
+def test_remarks_of_one_kind_are_one_line(cid: Cid, folder: Path) -> None:
+    for label in (folder / "labels/train").iterdir():
+        label.write_text("")
+    kinds = [
+        each["kind"]
+        for each in cid("data", "check", "doors", "--json").document["findings"]
+        if each["severity"] == "info"
+    ]
+    said = cid("data", "check", "doors").out
+    assert kinds
+    for kind in set(kinds):
+        assert said.count(f"[{kind}]") == 1
+    assert f"… and {kinds.count(kinds[0]) - 1} more {kinds[0]}; -v shows all" in said
+
+
 def test_the_page_stands_alone_and_shows_the_worst(cid: Cid, folder: Path) -> None:
     (folder / "labels/train/train1.txt").write_text("0 0.9 0.5 0.4 0.4\n<script>alert(1)</script>\n")
     (folder / "images/val/val1.jpg").write_bytes(b"\xff\xd8\xff\xd9")

@@ -21,6 +21,7 @@ from containerid.kaggle.scratch import LASTS
 from containerid.kaggle.source import persistently
 from containerid.kaggle.transport import Session, Transient, retry_after
 from containerid.kaggle.wire import read_answer
+from containerid.text import size
 
 if TYPE_CHECKING:
     from containerid.kaggle.api import Kaggle
@@ -117,7 +118,7 @@ class _Upload:
     def _begin(self) -> None:
         self.token, self._address = self._uploads.begin(self._path)
         self.arrived = 0
-        self._tell(Step("upload", f"{self._path.name} ({self._size / 1e6:.1f} MB)"))
+        self._tell(Step("upload", f"{self._path.name} ({size(self._size)})"))
         if self._note:
             document = {"token": self.token, "address": self._address, "begun": time.time()}
             keep(self._note, json.dumps(document).encode())
@@ -136,7 +137,7 @@ class _Upload:
         match = _ARRIVED.fullmatch(headers.get("Range", ""))
         self.arrived = int(match[1]) + 1 if match else 0
         if self.arrived:
-            self._tell(Step("upload", f"{self._path.name} goes on at {self.arrived / 1e6:.1f} MB"))
+            self._tell(Step("upload", f"{self._path.name} goes on at {size(self.arrived)}"))
         return True
 
     def _judge(self, status: int, headers: Mapping[str, str]) -> None:
