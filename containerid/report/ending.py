@@ -24,7 +24,7 @@ def blocks(outputs: Outputs) -> Iterator[Block]:
         return
     phase = outputs.result.text("phase")
     title = f"{outcome.capitalize()} in {phase}." if phase else f"{outcome.capitalize()}."
-    yield Note(wording.ended(reason) if reason else "", BAD if outcome == "failed" else WARN, title)
+    yield Note(wording.sentence(reason) if reason else "", BAD if outcome == "failed" else WARN, title)
     lines = _log(outputs) if outcome != "paused" else []
     if found := _diagnosis(outputs, lines):
         yield Note(f"{wording.sentence(found.summary)} Next: {wording.ended(found.next)}", QUIET, "Why?")
@@ -75,7 +75,7 @@ def _next(outputs: Outputs, outcome: str, phase: str) -> Iterator[str]:
     elif phase == "environment":
         yield from ("", "# what is missing on this machine", "cid doctor")
     if "overrides" in outputs.spec:
-        yield from ("", "# once that is mended", train(outputs))
+        yield from ("", "# once that is mended" if outcome == "failed" else "# from the beginning", train(outputs))
 
 
 def _log(outputs: Outputs) -> list[str]:

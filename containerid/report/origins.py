@@ -60,7 +60,7 @@ def again_section(outputs: Outputs) -> Section:
     # Its metadata is the last that a run writes which reached its end; one that did not would only fail again.
     ended = bool(outputs.metadata) or not outputs.result
     rows: list[tuple[str, Text]] = [
-        ("experiment", outputs.text("experiment") or "base section"),
+        ("experiment", outputs.text("experiment") or ("base section" if outputs.params else "")),
         ("seed", outputs.metadata.text("seed")),
         ("branch", code.text("branch")),
         ("remote", Cell(code.text("remote"), code=True, note=f"as {code.text('ref')}" if code.text("ref") else "")),

@@ -97,7 +97,7 @@ def test_a_run_that_failed_early_says_why_first(tmp_path):
     spec = {"run": "r1", "experiment": "exp9", "params": {"model": {"architecture": "yolo12s"}}, "quick": True}
     page = made(tmp_path, spec=spec)
     assert "Failed in validate." in page.text
-    assert page.text.index("the data cannot be used") < page.text.index("What it was made from")
+    assert page.text.index("The data cannot be used: x.") < page.text.index("What it was made from")
     assert "yolo12s" in page.text
     assert "A quick run." in page.text
 
@@ -265,6 +265,17 @@ def test_a_paused_run_says_how_it_goes_on(tmp_path):
     page = made(leave(tmp_path, run="r1", result=result, metadata={"gates": []}))
     assert "# goes on after epoch 4 of 9\ncid resume r1" in page.text
     assert page.text.index("cid resume r1") < page.text.index("cid reproduce")
+
+
+def test_a_cancelled_run_offers_its_checkpoint_and_a_beginning_and_mends_nothing(tmp_path):
+    checkpoint = {"epoch": 3, "epochs": 60}
+    result = {"run": "r1", "outcome": "cancelled", "phase": "train", "reason": "stopped by SIGTERM in train"}
+    (tmp_path / "result.json").write_text(json.dumps({**result, "checkpoint": checkpoint}), encoding="utf-8")
+    page = made(tmp_path, spec={"experiment": "exp1", "overrides": ["training.epochs=60"]})
+    assert "Stopped by SIGTERM in train." in page.text
+    assert "cid resume r1" in page.text
+    assert "# from the beginning\ncid train --local -e exp1 --set training.epochs=60" in page.text
+    assert "mended" not in page.text
 
 
 def test_a_model_that_finds_nothing_has_no_curves(tmp_path):
