@@ -15,7 +15,7 @@ from fakes.repositories import git
 
 from containerid import backends, runs
 from containerid.clock import Clock
-from containerid.errors import CredentialsError, Refused, Throttled, Unreachable, UsageError
+from containerid.errors import CredentialsError, Refused, StillRunning, Throttled, Unreachable, UsageError
 from containerid.events import Doubt, Event, Planned
 from containerid.home import Home
 from containerid.job import Leg, Result, Spec, State, Status
@@ -289,7 +289,8 @@ def test_resume_goes_on_with_a_run_that_may_have_arrived(platform, home, folder,
     platform.answer, platform.arrives = None, True
     run = runs.resume(registry.runs()[0], home=home)
     assert run.state is State.QUEUED
-    with pytest.raises(UsageError, match="nothing to resume"):
+    platform.says = [Status(State.RUNNING)]
+    with pytest.raises(StillRunning, match="nothing to resume"):
         runs.resume(run, home=home)
 
 
