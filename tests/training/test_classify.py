@@ -311,7 +311,8 @@ def test_what_a_leg_has_halved_stays_halved_in_the_next(project: Path, folder: P
         second = Leg(project / "leg2")
         past = Past(kind="kernel", source="ada/before")
         assert second.run(data=of_folder(folder), params=CHOSEN, leg=2, past=past).outcome == "succeeded"
-    assert json.loads((second.out / "metadata.json").read_text())["hyperparameters"]["batch"] == 2
+    told = json.loads((second.out / "metadata.json").read_text())
+    assert (told["hyperparameters"]["batch"], len(told["halved"])) == (2, 1)
     assert second.log().count("caution: out of memory") == 1, "the log of the first leg goes on"
 
 

@@ -137,9 +137,7 @@ def _given(session: Session) -> dict[str, Any]:
     given: dict[str, Any] = session.params.train_arguments()
     if session.spec.quick:
         given |= {"epochs": min(given["epochs"], _QUICK_EPOCHS), "batch": _QUICK_BATCH}
-    # What a leg before has halved stays halved.
-    past = {"batch": int(session.past.state["batch"])} if session.past else {}
-    return given | past | halving.batch(session)
+    return given | halving.batch(session)
 
 
 def _train(session: Session) -> Metrics:
@@ -193,7 +191,8 @@ def _follower(session: Session) -> Follower:
 def _keep(session: Session, trainer: Any) -> None:
     spec = session.spec
     ours = {"run": spec.run, "meant": checkpoint.meant(spec), "epochs": trainer.epochs, "over": trainer.stop}
-    ours["batch"] = session.batch
+    # What a leg has halved stays halved in the next, and counts there.
+    ours["halved"] = session.extras.get("halved", [])
     model.write(session.out / "weights" / checkpoint.RESUME, trainer.state() | {"cid": ours})
 
 
