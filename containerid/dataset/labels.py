@@ -140,7 +140,7 @@ def _judge(rows: Sequence[Row], classes: int, shape: Shape, counted: Counter[int
                 continue
             seen.add(values)
         yield from ((row.line, *each) for each in _row(row, classes, shape, counted))
-    if not shape.outlines and shape.task != "pose":
+    if any(len(row.words) > 5 for row in rows) and not shape.outlines and shape.task != "pose":
         yield from _polygons(rows, shape)
 
 
@@ -169,7 +169,7 @@ def _row(row: Row, classes: int, shape: Shape, counted: Counter[int]) -> Iterato
         yield _unreadable(row.words)
     elif shape.outlines and count == 5:
         yield "label-box", ERROR, "a box where a polygon is needed: Ultralytics refuses the set", "write a polygon"
-    elif fault := shape.fault(count):
+    elif not (count == 5 and shape.task == "detect") and (fault := shape.fault(count)):
         yield "label-columns", ERROR, fault, _ANEW
     else:
         good = list(_class(row, classes))

@@ -64,7 +64,7 @@ def examine(paths: Iterable[str], *, root: str, classes: int, shape: Sequence[An
         classes: how many there are.
         shape: `labels.Shape` of a row, or a list of the same.
     """
-    found = Examined()
+    found, of = Examined(), (root, classes, labels.Shape(*shape))
     for path in paths:
         look = images.look(path)
         found.measure([look.width, look.height])
@@ -74,7 +74,7 @@ def examine(paths: Iterable[str], *, root: str, classes: int, shape: Sequence[An
             found.findings += [Finding(name, 0, *said) for said in look.said]
             wrong = any(severity == ERROR for _, severity, *_ in look.said)
         found.sizes.append(0 if wrong else look.size)
-        _label(found, path, (root, classes, labels.Shape(*shape)), look)
+        _label(found, path, of, look)
     return found
 
 

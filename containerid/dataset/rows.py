@@ -6,13 +6,14 @@ import math
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from containerid.dataset.findings import ERROR, WARNING
 
 _ODD = re.compile(r"[^\S \t\r\n]")
 """White space that Ultralytics, which splits by Python's rules, takes for a space or for the end of a line."""
+_ODD_ASCII = "\v\f\x1c\x1d\x1e\x1f"
 _BREAKS = "\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 
 Said = tuple[int, str, str, str, str]
@@ -63,7 +64,7 @@ def decode(data: bytes) -> tuple[str, list[Said]]:
         return "", [(line, "label-encoding", ERROR, "is not UTF-8 text", "save it as UTF-8")]
     if b"\r" in data:
         said.append((1, "label-crlf", WARNING, "its lines end as on Windows (CRLF)", "save it with LF"))
-    if odd := _ODD.search(text):
+    if odd := _find_odd(text):
         line = text.count("\n", 0, odd.start()) + 1
         message = f"holds white space that is neither space nor tab (U+{ord(odd[0]):04X})"
         said.append((line, "label-space", WARNING, message, "separate the numbers by spaces"))
@@ -92,10 +93,14 @@ def parse(text: str) -> list[Row]:
     return rows
 
 
-def _lines(text: str) -> Iterator[tuple[int, str]]:
+def _lines(text: str) -> Iterable[tuple[int, str]]:
     """Lines with their numbers as an editor counts them: to Python, a form feed begins one as well."""
-    if not _ODD.search(text):
-        yield from enumerate(text.splitlines(), 1)
-        return
-    for number, line in enumerate(re.split(r"\r\n|\r|\n", text), 1):
-        yield from ((number, part) for part in line.splitlines())
+    if not _find_odd(text):
+        return enumerate(text.splitlines(), 1)
+    lines = enumerate(re.split(r"\r\n|\r|\n", text), 1)
+    return ((number, part) for number, line in lines for part in line.splitlines())
+
+
+def _find_odd(text: str) -> re.Match[str] | None:
+    # Nearly all labels hold none; to look for six characters is faster than to look at each.
+    return None if text.isascii() and not any(each in text for each in _ODD_ASCII) else _ODD.search(text)
