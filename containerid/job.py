@@ -1,7 +1,6 @@
 """The words that every part shares: what is asked for (Spec), how it stands (State), how it ended (Result).
 
-Nothing here is shaped like one platform, and nothing here imports more than the standard library: this module is
-loaded on the far side too.
+Nothing here is shaped like one platform, or imports more than the standard library: the far side loads it too.
 """
 
 from collections.abc import Callable
@@ -243,12 +242,7 @@ class Result(Document):
         return _OUTCOMES.get(self.outcome, State.FAILED)
 
 
-_OUTCOMES = {
-    "succeeded": State.SUCCEEDED,
-    "failed": State.FAILED,
-    "paused": State.PAUSED,
-    "cancelled": State.CANCELLED,
-}
+_OUTCOMES = {str(each): each for each in (State.SUCCEEDED, State.FAILED, State.PAUSED, State.CANCELLED)}
 
 
 @dataclass(frozen=True, slots=True)
