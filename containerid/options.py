@@ -156,9 +156,7 @@ DeepOption = Annotated[
 FixOption = Annotated[bool, typer.Option("--fix", help="Write a mended copy beside it, and a list of what was done.")]
 HtmlOption = Annotated[
     Path | None,
-    typer.Option(
-        "--html", dir_okay=False, metavar="FILE", help="Write the report as a page with pictures of the worst."
-    ),
+    typer.Option("--html", metavar="FILE", help="Write the report as a page with pictures of the worst."),
 ]
 SourceArg = Annotated[
     Path, typer.Argument(metavar="SOURCE", help="A folder with images and annotations, or a file of annotations.")

@@ -159,9 +159,9 @@ def test_an_import_keeps_the_sources_own_splits(cid: Cid, source: Path) -> None:
 
 def test_stats_are_tables_a_document_and_a_page(cid: Cid, source: Path) -> None:
     assert cid("data", "import", "voc", "--to", "doors").code == 0
-    said = cid("data", "stats", "doors", "--html", "out/page.html")
+    said = cid("data", "stats", "doors", "--html", "page.html")
     assert (said.code, "small (below 32x32 pixels)" in said.out, "images: 200x100: 20" in said.out) == (0, True, True)
-    page = Path("out/page.html").read_text(encoding="utf-8")
+    page = Path("page.html").read_text(encoding="utf-8")
     assert "Boxes per class" in page
     assert page.count("data:image/jpeg") == 18
     assert cid("data", "stats", "doors", "--json").document["splits"]["train"]["images"] == 16

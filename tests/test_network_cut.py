@@ -89,7 +89,7 @@ def test_an_attached_run_whose_network_is_cut_ends_by_itself_with_the_verified_m
     document = said.document
     assert (said.code, document["state"], document["verified"]) == (0, "succeeded", True)
     assert (Path(document["outputs"]) / "weights/best.pt").read_bytes() == b"weights" * 1000
-    shown = [line for line in said.err.splitlines() if line.startswith("batch ")]
+    shown = [line.strip() for line in said.err.splitlines() if line.strip().startswith("batch ")]
     assert shown == [f"batch {number:02}" for number in range(40)]
     assert sum("is looked at again when the connection is back" in line for line in said.err.splitlines()) == 1
     assert sum("answers again" in line for line in said.err.splitlines()) == 1

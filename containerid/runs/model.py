@@ -87,7 +87,7 @@ def examine(name: str, folder: Path) -> Examined:
     """
     path = folder / name
     path = path / _BEST if path.is_dir() else path
-    if path.is_file() and path.suffix != ".pt":
+    if path.is_file() and path.suffix not in {"", ".pt"}:  # DVC's cache has no suffixes
         raise UsageError(f"{name} is no model: a model is a .pt file", hint="cid model")
     if path.is_file():
         return _examine(path, tracked.hash_of(path, folder), "")

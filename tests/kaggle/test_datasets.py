@@ -162,7 +162,7 @@ def test_another_process_goes_on_where_one_was_killed(server, datasets, begun, f
     server.faults["upload"].clear()
     told: list[Event] = []
     datasets.ensure(NAME, files, told.append)
-    assert Step("upload", "train.zip goes on at 0.0 MB") in told
+    assert Step("upload", "train.zip goes on at 4.0 kB") in told
     assert len(server.asked("StartBlobUpload")) == 2
     assert list(begun.iterdir()) == [], "a note was left"
 

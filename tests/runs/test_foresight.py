@@ -124,7 +124,7 @@ def test_boxes_are_no_outlines(cid, project, architecture, code):
     said = cid(
         "train", "--kaggle", "--detach", "--data", "data/doors", "--set", f"model.architecture={architecture}"
     )  # fmt: skip
-    assert (said.code, "every label is a box, and the model is for outlines" in said.err) == (code, bool(code))
+    assert (said.code, "a box where a polygon is needed" in said.err) == (code, bool(code))
 
 
 def test_outlines_are_none_of_boxes_alone(cid, project):

@@ -482,8 +482,8 @@ def test_nothing_is_promoted_unasked_where_nobody_can_be_asked(studio, cid, monk
     monkeypatch.chdir(studio.root)
     before = studio.picture()
     said = cid("promote", "exp001")
-    assert (said.code, "try: cid promote RUN -y" in said.err) == (2, True)
-    assert "make detection_v1.0_" in said.err
+    assert (said.code, "try: cid promote exp001-1 -y" in said.err) == (2, True)
+    assert "nobody can be asked here: nothing was committed or pushed" in said.err
     assert (studio.picture(), studio.stages()) == (before, [])
 
 

@@ -92,7 +92,7 @@ def test_the_page_begins_with_the_verdict(session: Session) -> None:
         "A recall of 0.95 is reached at no confidence; 0.93 is.",
         "As configured: 80 boxes right, 9 false, 7 missed.",
         "With other images of the same kind, 95 times in 100: recall 0.860 to 0.960.",
-        "| one image to its answer | 9.1 ms (95 % within 12.4 ms) |",
+        "| one image to its boxes | 9.1 ms (95 % within 12.4 ms) |",
         "| weights/best.pt | 19.2 MB, 9.4 million parameters, 21.3 GFLOPs |",
         "| images/test/a.jpg | 2 | 1 |",
         "| train | 10 | 14 | 1 |",
