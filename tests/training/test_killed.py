@@ -16,10 +16,10 @@ from fakes.nursery import Nursery
 from fakes.sets import draw_set
 
 from containerid.backends.local import LocalBackend
-from containerid.dataset import crops, sets
 from containerid.home import Home
 from containerid.job import Data, Past, Spec, State
 from containerid.runs.ending import conclude
+from containerid.runs.importdata import Wanted, import_data
 from containerid.runs.registry import Run
 
 pytestmark = [pytest.mark.training, pytest.mark.kills]
@@ -200,7 +200,7 @@ PLACES_OF_CLASSIFIER = {
 def classes(tmp_path_factory: pytest.TempPathFactory) -> Data:
     pytest.importorskip("timm")
     base = tmp_path_factory.mktemp("classes")
-    crops.cut(sets.read(draw_set(base / "doors", side=96) / "data.yaml"), base / "crops")
+    import_data(draw_set(base / "doors", side=96), base / "crops", Wanted(task="classify"))
     return of_folder(base / "crops")
 
 
