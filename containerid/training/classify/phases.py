@@ -68,7 +68,7 @@ def _finish(session: Session, past: checkpoint.Checkpoint) -> Metrics:
     """Of a training that was complete, what comes after its last epoch."""
     content = model.load(past.path)
     model.save(session.out / "weights" / "last.pt", content["model"], session, _dataset(session).names)
-    session.epochs, session.batch = past.epoch, int(past.state["batch"])
+    session.epochs, session.batch = past.epoch, _given(session)["batch"]
     session.extras["best_epoch"] = content["best"]["epoch"] + 1
     return flat(content["best"]["metrics"], "val")
 
