@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from containerid.console import Screen
 from containerid.report import wording
-from containerid.report.compare import Comparison, best, gap
+from containerid.report.compare import Comparison, best, comparable, gap
 from containerid.report.origins import written
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def show_comparison(screen: Screen, comparison: Comparison) -> None:
     two = len(comparison.runs) == 2
     rows = []
     for name, values in comparison.metrics:
-        top = best(name, values)
+        top = best(name, values) if comparable(name, comparison.runs) else frozenset()
         cells = [wording.value(name, value) + (" *" if index in top else "") for index, value in enumerate(values)]
         rows.append([wording.metric(name), *cells, *([gap(name, values)] if two else [])])
     if rows:

@@ -92,6 +92,14 @@ def test_compare_shows_metrics_side_by_side_and_what_differs(ran, cid):
     assert document["page"] == ""
 
 
+def test_compare_marks_no_speed_of_other_hardware(ran, cid):
+    ran("exp001-1")
+    slower = {"metrics": {"speed/inference": 12.0}}
+    ran("exp001-2", result=slower, evaluation={"speed": {"hardware": "CPU", "imgsz": 640}})
+    rows = {line.split("  ")[0]: line for line in cid("compare", "exp001-1", "exp001-2").out.splitlines()}
+    assert "*" not in rows["inference"]
+
+
 def test_compare_writes_a_page_where_it_is_told_to(ran, cid, tmp_path, opened, monkeypatch):
     monkeypatch.chdir(tmp_path)
     ran("exp001-1")

@@ -147,7 +147,19 @@ def _rows(documents: Iterable[Mapping[str, Any]]) -> list[Row]:
 
 
 def _differing(documents: Iterable[Mapping[str, Any]]) -> tuple[Row, ...]:
-    return tuple((name, values) for name, values in _rows(documents) if any(value != values[0] for value in values))
+    rows = [(name, values) for name, values in _rows(documents) if any(value != values[0] for value in values)]
+    # A section that is empty in one run and holds something in another is told by what it holds.
+    return tuple(
+        (name, each) for name, each in rows if not (_empty(each) and any(_inside(name, row) for row, _ in rows))
+    )
+
+
+def _empty(values: Sequence[Any]) -> bool:
+    return all(value is None or value == {} for value in values)
+
+
+def _inside(name: str, other: str) -> bool:
+    return other.startswith(f"{name}.")
 
 
 def _rank(row: Row) -> tuple[int, int]:

@@ -72,6 +72,13 @@ def test_the_same_images_from_another_place_are_no_difference(ran, home):
     assert compare(["exp001-1", "exp001-3"], home=home).document()["origins"]["data"] == ["folder", "kaggle"]
 
 
+def test_a_section_that_is_empty_in_one_run_is_told_by_what_it_holds_in_the_other(ran, home):
+    ran("exp001-1", metadata={"params": {"gates": {"test/mAP50": 0.9}, "none": {}}})
+    ran("exp001-2", metadata={"params": {"gates": {}, "none": 1}})
+    found = compare(["exp001-1", "exp001-2"], home=home).document()["params"]
+    assert found == {"gates.test/mAP50": [0.9, None], "none": [{}, 1]}
+
+
 def test_a_run_that_was_refused_or_goes_on_is_not_compared(ran, home, registry):
     ran("exp001-1")
     registry.add(Run(run="exp002-1", backend="kaggle", experiment="exp002", state=State.REFUSED))
