@@ -79,7 +79,7 @@ def _trained(outputs: Outputs) -> str:
     spent = wording.spent(metadata.number("duration_seconds") if later else machine.took(outputs))
     parts = (
         wording.plural(epochs, "epoch") if epochs else "",
-        f"on {proof}" if proof else "",
+        proof if proof.startswith("rehearsed") else f"on {proof}" if proof else "",
         f"in {spent}" if spent else "",
     )
     return " ".join(filter(None, parts))

@@ -199,6 +199,11 @@ def test_the_time_is_the_same_wherever_it_is_told(tmp_path):
     assert bars == ["Time of each phase: data 20 s, train 11 min 40 s, start and end 1 min"]
 
 
+def test_a_rehearsal_is_not_on_a_rehearsal(tmp_path):
+    page = made(leave(tmp_path, result={"proof": "rehearsed on CPU", "timeline": {"train": 60}}))
+    assert "epochs rehearsed on CPU in" in page.text
+
+
 def test_the_time_of_several_sessions_is_that_of_their_epochs(tmp_path):
     page = made(leave(tmp_path, metadata={"leg": 2, "duration_seconds": 7200.0}))
     assert "sm_75) in 2 h ·" in page.text
