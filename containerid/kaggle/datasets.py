@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from containerid.kaggle.api import Kaggle
 
 READY, FAILED, DELETED = "ready", "failed", "deleted"
+_GONE = frozenset({"", FAILED, DELETED})
 _WAIT = 1800.0
 """Seconds: Kaggle has taken 15 minutes for 228 MB."""
 
@@ -60,8 +61,8 @@ class Datasets:
         if state == READY:
             tell(Step("dataset", f"{dataset} is on Kaggle already"))
             return False
-        if missing := state in {"", FAILED, DELETED}:
-            self.put(dataset, files(), tell, notes=notes)
+        if missing := state in _GONE:
+            self.put(dataset, files(), tell, notes=notes, once=True)
         self.wait(dataset, tell)
         return missing
 
@@ -93,7 +94,9 @@ class Datasets:
             raise Unreachable(f"{dataset} is still {state or 'not to be seen'}", hint="try again later", retryable=True)
         tell(Step("dataset", f"{dataset} is ready"))
 
-    def put(self, dataset: str, files: Sequence[Path], tell: Tell, *, notes: str, last: bool = False) -> None:
+    def put(
+        self, dataset: str, files: Sequence[Path], tell: Tell, *, notes: str, last: bool = False, once: bool = False
+    ) -> None:
         """Send files as a dataset that is new, or as a new version of one, and wait for nothing.
 
         Args:
@@ -102,6 +105,7 @@ class Datasets:
             tell: gets the steps.
             notes: what the version says about itself.
             last: no older version is left.
+            once: its name says what it holds: of two that send it at once, the second adds nothing.
 
         Raises:
             Refused: Kaggle does not take it.
@@ -109,7 +113,10 @@ class Datasets:
         """
         tokens = [self._uploads.send(path, tell) for path in files]
         try:
-            if self.state(dataset):
+            state = self.state(dataset)
+            if once and state not in _GONE:
+                return
+            if state:
                 self._api.create_dataset_version(dataset, notes, tokens, last=last)
             else:
                 self._create(dataset, tokens, notes)
@@ -122,7 +129,7 @@ class Datasets:
             try:
                 self._api.create_dataset(dataset, dataset.partition("/")[2], tokens, notes)
             except (Unreachable, Refused) as error:
-                if self.state(dataset) not in {"", FAILED, DELETED}:
+                if self.state(dataset) not in _GONE:
                     return
                 if pause is None or isinstance(error, Refused):
                     raise

@@ -209,6 +209,15 @@ def test_another_cid_that_was_quicker_is_no_failure(server, datasets, files):
     assert server.datasets[NAME] == {"status": "READY"}
 
 
+def test_what_another_cid_has_made_while_this_one_sent_gets_no_second_version(server, datasets, files):
+    def others() -> list[Path]:
+        server.datasets[NAME] = {"status": "READY"}
+        return files()
+
+    datasets.ensure(NAME, others, quiet)
+    assert server.asked("CreateDataset") == server.asked("CreateDatasetVersion") == []
+
+
 def test_a_creation_that_kaggle_declines_is_refused(server, datasets, files):
     server.answers["CreateDataset"] = {"status": "error", "error": "no room left"}
     with pytest.raises(Refused, match="no room left"):
